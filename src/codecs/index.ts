@@ -1,0 +1,97 @@
+import type { Kernels, Region } from '../compute/kernels.ts'
+import type { ParameterTable, ParameterValues, ValuesOf } from '../parameters.ts'
+import { loadRegistry, type Registry } from '../registry.ts'
+import type { TensorSpec } from '../tensors/tensor.ts'
+
+/**
+ * A codec stores one delta tensor as named sections of bytes and gives it back. It decides nothing
+ * about values apart from what its own loss is: changing values is an operator's work.
+ */
+
+/** `count` consecutive elements starting at `from`; regions are valid until the next chunk. */
+export interface DeltaChunk {
+  readonly from: number
+  readonly count: number
+  /** f32(post) − f32(base), or an edited delta. */
+  readonly delta: Region
+  /** The same elements of base and post in the tensor's dtype. */
+  readonly base: Region
+  readonly post: Region
+}
+
+/** One tensor to encode; `chunks` may be called once per pass. */
+export interface DeltaTensor {
+  readonly spec: TensorSpec
+  chunks(): AsyncIterable<DeltaChunk>
+}
+
+/** Takes a section's bytes in order; the bytes are copied before the call returns its promise. */
+export type SectionSink = (section: string, bytes: Uint8Array) => Promise<void>
+
+/** Reads the sections of one encoded tensor. */
+export interface Sections {
+  /** Bytes of a section; 0 when there is none of that name. */
+  bytes(section: string): number
+  /** Rejects with `MalformedError` when the range lies outside the section. */
+  read(section: string, offset: number, length: number): Promise<Uint8Array>
+}
+
+export interface EncodedTensor {
+  readonly spec: TensorSpec
+  readonly codec: string
+  /** All that the decoder needs besides the sections; checked against the codec's `stored` table. */
+  readonly parameters: ParameterValues
+  /**
+   * sha256 of the decoded value: of the post tensor's bytes for an exact codec, else of the
+   * little-endian f32 delta.
+   */
+  readonly sha256: Uint8Array
+}
+
+/**
+ * Reads one tensor from its first element to its last. `base` holds the same elements of the base in
+ * the tensor's dtype; only an exact codec looks at it.
+ */
+export interface DeltaReader {
+  /** Puts the next `count` elements as f32 delta into `out`. */
+  read(out: Region, count: number, base: Region): Promise<void>
+  /** Exact codecs only, instead of `read`: the post tensor's own bytes. */
+  readPost?(out: Region, count: number, base: Region): Promise<void>
+  /** Frees buffers; call it once, also after an error. */
+  close(): void
+}
+
+export interface CodecContext {
+  readonly kernels: Kernels
+}
+
+export interface Codec<T extends ParameterTable = ParameterTable> {
+  readonly id: string
+  readonly about: string
+  readonly reference: string
+  /** Gives back the post-trained bytes exactly. */
+  readonly exact: boolean
+  /** What a user chooses when encoding. */
+  readonly parameters: T
+  /** Number of elements a chunk must be a multiple of, apart from the last: `BLOCK_ELEMENTS`. */
+  encode(
+    tensor: DeltaTensor,
+    parameters: ValuesOf<T>,
+    sink: SectionSink,
+    context: CodecContext,
+  ): Promise<Omit<EncodedTensor, 'spec' | 'codec'>>
+  /**
+   * Checks parameters and section sizes against the spec before it allocates anything; throws
+   * `MalformedError` `E_BAD_ENCODING` when they do not fit.
+   */
+  open(tensor: EncodedTensor, sections: Sections, context: CodecContext): Promise<DeltaReader>
+}
+
+/** Declares a codec; it exists to infer the names and types of the parameters. */
+export function defineCodec<const T extends ParameterTable>(codec: Codec<T>): Codec<T> {
+  return codec
+}
+
+export function loadCodecs(): Promise<Registry<Codec>> {
+  return loadRegistry<Codec>('codec', import.meta.url)
+}
