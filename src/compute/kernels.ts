@@ -23,7 +23,8 @@ export interface Region {
 }
 
 export interface Kernels {
-  readonly memory: WebAssembly.Memory
+  /** The memory as it is now, for a worker that makes views of regions. */
+  readonly buffer: SharedArrayBuffer
   /** Bytes handed out now, and the most there ever were: what a memory ceiling is checked against. */
   readonly allocated: number
   readonly peak: number
