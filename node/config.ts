@@ -1,0 +1,77 @@
+import { homedir } from 'node:os'
+import { isAbsolute, join, resolve } from 'node:path'
+
+/**
+ * Every setting of a node with its default. A flag wins over the environment, the environment over
+ * the default; this is the only file that reads the environment.
+ */
+export interface Config {
+  /** Everything a node keeps: keys, store, socket. */
+  readonly home: string
+  /** Multiaddrs to listen on. */
+  readonly listen: readonly string[]
+  /** Multiaddrs of peers to stay connected to. */
+  readonly peers: readonly string[]
+  /** Threads that onnxruntime may use for one run. */
+  readonly threads: number
+}
+
+export const configDefaults = {
+  /** Loopback unless told otherwise: nobody shares a fine-tune with a network by accident. */
+  listen: ['/ip4/127.0.0.1/tcp/0'],
+  peers: [],
+  /** A second thread did not make small models faster, and a daemon is a guest on its machine. */
+  threads: 1,
+} as const
+
+export interface ConfigFlags {
+  readonly home?: string
+  readonly listen?: readonly string[]
+  readonly peers?: readonly string[]
+  readonly threads?: number
+}
+
+export function readConfig(flags: ConfigFlags = {}, env: NodeJS.ProcessEnv = process.env): Config {
+  return {
+    home: absolute(flags.home ?? env['DELTASWARM_HOME'] ?? defaultHome(env)),
+    listen: flags.listen ?? list(env['DELTASWARM_LISTEN']) ?? configDefaults.listen,
+    peers: flags.peers ?? list(env['DELTASWARM_PEERS']) ?? configDefaults.peers,
+    threads: flags.threads ?? positive(env['DELTASWARM_THREADS']) ?? configDefaults.threads,
+  }
+}
+
+/** The unix socket on which the daemon of a home answers. */
+export function socketPath(config: Pick<Config, 'home'>): string {
+  return join(config.home, 'api.sock')
+}
+
+/** Whether output may be coloured: `NO_COLOR` and dumb terminals say no. */
+export function colourWanted(isTTY: boolean, env: NodeJS.ProcessEnv = process.env): boolean {
+  if ((env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb') return false
+  return isTTY || (env['FORCE_COLOR'] ?? '') !== ''
+}
+
+/** The environment that a child node inherits: everything but settings of its parent's node. */
+export function childEnvironment(home: string, env: NodeJS.ProcessEnv = process.env) {
+  return {
+    ...Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('DELTASWARM_'))),
+    DELTASWARM_HOME: home,
+  }
+}
+
+function defaultHome(env: NodeJS.ProcessEnv): string {
+  return join(env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share'), 'deltaswarm')
+}
+
+function absolute(path: string): string {
+  return isAbsolute(path) ? path : resolve(path)
+}
+
+function list(value: string | undefined): readonly string[] | undefined {
+  return value === undefined || value === '' ? undefined : value.split(',')
+}
+
+function positive(value: string | undefined): number | undefined {
+  const number = Number(value)
+  return Number.isInteger(number) && number > 0 ? number : undefined
+}

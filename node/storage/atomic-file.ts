@@ -1,0 +1,82 @@
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { EnvironmentError } from '../../src/index.ts'
+
+/**
+ * Files appear whole or not at all: written under a temporary name in the same folder, then renamed.
+ * Temporary names begin with a dot and end with `.partial`, so that a start can sweep what a crash left.
+ */
+
+const PARTIAL = '.partial'
+let serial = 0
+
+export function isPartial(name: string): boolean {
+  return name.startsWith('.') && name.endsWith(PARTIAL)
+}
+
+/** Writes and renames; the file is durable only after `handle.sync()`, which the caller owes. */
+export async function writeWhole(path: string, bytes: Uint8Array): Promise<FileHandle> {
+  const partial = join(dirname(path), `.${basename(path)}.${process.pid}.${serial++}${PARTIAL}`)
+  let handle: FileHandle | undefined
+  try {
+    handle = await open(partial, 'wx', 0o600)
+    await handle.writeFile(bytes)
+    await rename(partial, path)
+    return handle
+  } catch (cause) {
+    await handle?.close().catch(() => {})
+    await rm(partial, { force: true })
+    throw diskError(cause, path, bytes.length)
+  }
+}
+
+/** Writes, renames and makes both the file and its name durable. */
+export async function writeDurable(path: string, bytes: Uint8Array): Promise<void> {
+  const handle = await writeWhole(path, bytes)
+  try {
+    await handle.sync()
+  } catch (cause) {
+    throw diskError(cause, path, bytes.length)
+  } finally {
+    await handle.close()
+  }
+  await syncFolder(dirname(path))
+}
+
+/** Makes renames and removals in a folder durable. */
+export async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Creates a folder that only its owner can read. */
+export async function privateFolder(path: string): Promise<string> {
+  await mkdir(path, { recursive: true, mode: 0o700 })
+  return path
+}
+
+/** A file system failure as a named error; what is not one passes through. */
+export function diskError(cause: unknown, path: string, bytes?: number): unknown {
+  const code = (cause as NodeJS.ErrnoException).code
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new EnvironmentError('E_DISK_FULL', `the disk is full: ${path} could not be written`, {
+      expected: bytes === undefined ? 'free space' : `${bytes} free bytes`,
+      actual: code,
+      fix: 'free space on this disk and run the command again; nothing half-written was kept',
+      cause,
+    })
+  }
+  if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') {
+    return new EnvironmentError('E_DISK_DENIED', `${path} cannot be written`, {
+      expected: 'a writable folder',
+      actual: code,
+      fix: 'choose another folder with --home, or change its owner',
+      cause,
+    })
+  }
+  return cause
+}
