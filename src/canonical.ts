@@ -14,8 +14,8 @@ export const DAG_CBOR = 0x71
 export const RAW = 0x55
 const SHA2_256 = 0x12
 
-/** Nesting that no format of ours comes near; deeper input is refused before it is decoded. */
-export const MAX_DEPTH = 32
+/** Nesting that no format of ours reaches (a recipe, the deepest, 33); deeper input is not decoded. */
+export const MAX_DEPTH = 40
 
 export type { CID }
 

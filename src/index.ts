@@ -1,2 +1,113 @@
 /** The engine's door: everything that protocol and node may use of `src`. */
-export { type CID, parseCid, shortId } from './canonical.ts'
+export {
+  asCid,
+  checkCid,
+  type CID,
+  cidOf,
+  cidOfDigest,
+  cidOfValue,
+  DAG_CBOR,
+  decodeCanonical,
+  encodeCanonical,
+  parseCid,
+  RAW,
+  sha256,
+  shortId,
+} from './canonical.ts'
+export { castCheckpoint } from './checkpoints/cast.ts'
+export { type CheckpointDifference, compareCheckpoints } from './checkpoints/compare.ts'
+export { deltaTensor } from './checkpoints/delta.ts'
+export { type OpenCheckpoint, openSafetensors } from './checkpoints/files.ts'
+export { type ModelFolder, openFolder } from './checkpoints/folder.ts'
+export { weightsId, type WeightsId } from './checkpoints/weights-id.ts'
+export { type Weights, weightsOf } from './checkpoints/weights.ts'
+export { type FolderContent, writeFolder } from './checkpoints/write-folder.ts'
+export {
+  type Codec,
+  type EncodedTensor,
+  loadCodecs,
+  type Sections,
+  type SectionSink,
+} from './codecs/index.ts'
+export { chooseCodecs, type CodecChoice, encodeTensor } from './codecs/manifest/encode-delta.ts'
+export { checkContents } from './codecs/manifest/layout.ts'
+export {
+  MAX_INDEX_BYTES,
+  MAX_INDEX_LEAVES,
+  MAX_LEAF_BYTES,
+  MAX_ROOT_BYTES,
+} from './codecs/manifest/limits.ts'
+export {
+  decodeIndex,
+  decodeRoot,
+  type DeltaRoot,
+  type DeltaSource,
+  encodeIndex,
+  encodeRoot,
+  type IndexedTensor,
+  type IndexNode,
+  toEncoded,
+} from './codecs/manifest/manifest.ts'
+export { type Kernels } from './compute/kernels.ts'
+export { openRuntime, type Runtime } from './compute/onnxruntime.ts'
+export { openKernels } from './compute/open-kernels.ts'
+export {
+  DeltaswarmError,
+  EnvironmentError,
+  type ErrorFacts,
+  type ErrorId,
+  IncompatibleError,
+  InvalidInputError,
+  LimitError,
+  MalformedError,
+  NetworkError,
+  NotAllowedError,
+  NotFoundError,
+  VerificationError,
+} from './errors.ts'
+export { assignedPeers } from './evaluation/assignment.ts'
+export { buildSuite, splitSuites } from './evaluation/build-suite.ts'
+export { type VariantClass } from './evaluation/classify.ts'
+export { createEvaluator, type Evaluator, type MeasuredSuite } from './evaluation/evaluate.ts'
+export {
+  bestOf,
+  type Board,
+  compareOnBoard,
+  type Comparison,
+  MIN_MEASURERS,
+  rank,
+  scoreOf,
+  type Standing,
+  tieGroups,
+} from './evaluation/leaderboard.ts'
+export { itemsOfPrepared } from './evaluation/prepared.ts'
+export { referencesOf } from './evaluation/reference-of.ts'
+export { viewRoot } from './evaluation/score-view.ts'
+export { NOT_FINITE, quantiseLoss, type ScoreRecord, type ScoreValue } from './evaluation/score.ts'
+export {
+  decodeShard,
+  decodeSuite,
+  MAX_SHARD_BYTES,
+  MAX_SUITE_BYTES,
+} from './evaluation/suite-format.ts'
+export { suiteFrame, type SuiteFrame } from './evaluation/suite-frame.ts'
+export {
+  SHARD_ITEMS,
+  type SuiteImage,
+  type SuiteItem,
+  type SuiteRoot,
+  type SuiteTask,
+} from './evaluation/suite.ts'
+export { type Architecture, loadArchitectures, readModel } from './models/index.ts'
+export { loadOperators, type Operator, type Scope } from './operators/index.ts'
+export { type DraftNode, leavesOf, recipeId, recipeOf } from './recipes/canonical-recipe.ts'
+export { decodeRecipe, encodeRecipe, MAX_RECIPE_BYTES } from './recipes/decode-recipe.ts'
+export { describeRecipe } from './recipes/describe-recipe.ts'
+export { openVariant, type Variant } from './recipes/materialise.ts'
+export { type Deltas, openDeltas } from './recipes/open-deltas.ts'
+export { type Plan, planRecipe, type Sources } from './recipes/plan.ts'
+export { type Recipe, type RecipeNode } from './recipes/recipe.ts'
+export { loadRegistry, type Registry, registryOf } from './registry.ts'
+export { loadStrategies, type Strategy } from './search/index.ts'
+export { weightDTypes } from './tensors/dtype.ts'
+export { compareNames, elementsOf } from './tensors/tensor.ts'

@@ -33,7 +33,7 @@ export interface Journal {
   readonly length: number
   /** Bytes skipped because they belong to no valid entry; counted while replaying. */
   readonly damaged: number
-  /** Appends payloads and resolves when they are durable; concurrent calls share one fsync. */
+  /** Appends payloads and resolves with their positions when they are durable; one call at a time. */
   append(payloads: readonly Uint8Array[]): Promise<readonly number[]>
   /** Rejects with `VerificationError` `E_JOURNAL_ENTRY` when there is no valid entry at `at`. */
   read(at: number): Promise<Uint8Array>
@@ -50,23 +50,6 @@ export async function openJournal(path: string): Promise<Journal> {
   await file.truncate(length)
   await syncFolder(dirname(path))
   let failed: unknown
-  let queue: Promise<unknown> = Promise.resolve()
-  let waiting: { payload: Uint8Array; at: number }[] = []
-
-  const write = async (): Promise<void> => {
-    const group = waiting
-    waiting = []
-    if (group.length === 0) return
-    // After a failed fsync the state of the pages is unknown: the journal accepts nothing more.
-    if (failed !== undefined) throw failed
-    try {
-      await file.appendFile(Buffer.concat(group.map(({ payload }) => frame(payload))))
-      await file.sync()
-    } catch (cause) {
-      failed = diskError(cause, path)
-      throw failed
-    }
-  }
 
   return {
     get length() {
@@ -76,18 +59,21 @@ export async function openJournal(path: string): Promise<Journal> {
       return damaged
     },
     async append(payloads) {
+      // After a failed fsync the state of the pages is unknown: the journal accepts nothing more.
       if (failed !== undefined) throw failed
-      const positions = payloads.map((payload) => {
+      const frames = payloads.map(frame)
+      try {
+        await file.appendFile(Buffer.concat(frames))
+        await file.sync()
+      } catch (cause) {
+        failed = diskError(cause, path)
+        throw failed
+      }
+      return frames.map((bytes) => {
         const at = length
-        length += HEAD + payload.length
-        waiting.push({ payload, at })
+        length += bytes.length
         return at
       })
-      const turn = queue.then(write)
-      queue = turn.catch(() => {})
-      await turn
-      if (failed !== undefined) throw failed
-      return positions
     },
     async read(at) {
       const head = Buffer.alloc(HEAD)
@@ -98,11 +84,15 @@ export async function openJournal(path: string): Promise<Journal> {
         await file.read(payload, 0, size, at + HEAD)
         if (matches(head, payload)) return payload
       }
-      throw new VerificationError('E_JOURNAL_ENTRY', `there is no valid journal entry at byte ${at}`, {
-        expected: 'an entry whose checksum matches',
-        actual: 'other bytes',
-        fix: 'remove the index folder; it is rebuilt at the next start',
-      })
+      throw new VerificationError(
+        'E_JOURNAL_ENTRY',
+        `there is no valid journal entry at byte ${at}`,
+        {
+          expected: 'an entry whose checksum matches',
+          actual: 'other bytes',
+          fix: 'remove the index folder; it is rebuilt at the next start',
+        },
+      )
     },
     async *replay(from) {
       let position = from
@@ -115,7 +105,11 @@ export async function openJournal(path: string): Promise<Journal> {
           const end = size === undefined ? undefined : at + HEAD + size
           if (end !== undefined && end > window.length && position + end <= length) break
           const payload = end === undefined ? undefined : window.subarray(at + HEAD, end)
-          if (payload !== undefined && end! <= window.length && matches(window.subarray(at), payload)) {
+          if (
+            payload !== undefined &&
+            end! <= window.length &&
+            matches(window.subarray(at), payload)
+          ) {
             yield { at: position + at, payload: new Uint8Array(payload) }
             at = end!
             continue
@@ -131,10 +125,7 @@ export async function openJournal(path: string): Promise<Journal> {
         position += at
       }
     },
-    async close() {
-      await queue
-      await file.close()
-    },
+    close: () => file.close(),
   }
 }
 

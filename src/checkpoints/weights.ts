@@ -1,5 +1,11 @@
-import type { Region } from '../compute/kernels.ts'
-import type { TensorSpec } from '../tensors/tensor.ts'
+import type { Kernels, Region } from '../compute/kernels.ts'
+import { sliceRegion } from '../compute/slice-region.ts'
+import { InvalidInputError } from '../errors.ts'
+import { CHUNK_ELEMENTS } from '../tensors/blocks.ts'
+import type { Checkpoint } from '../tensors/checkpoint.ts'
+import { dtypeBytes, isWeightDType } from '../tensors/dtype.ts'
+import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
+import { findTensor } from './find-tensor.ts'
 
 /** Weights as a model runs on them: f32, one whole tensor at a time. */
 export interface Weights {
@@ -9,4 +15,48 @@ export interface Weights {
    * disk. Rejects with `NotFoundError` `E_TENSOR_MISSING` for an unknown name.
    */
   load(name: string, out: Region): Promise<void>
+}
+
+/**
+ * The weights of a checkpoint. `load` rejects with `InvalidInputError` `E_NOT_WEIGHTS` for a tensor
+ * of another dtype than F32, BF16 and F16, and `E_REGION_SIZE` when `out` is too small; it holds one
+ * chunk besides `out`.
+ */
+export function weightsOf(checkpoint: Checkpoint, kernels: Kernels): Weights {
+  return {
+    tensors: checkpoint.tensors,
+    async load(name, out) {
+      const { dtype, shape } = findTensor(checkpoint.tensors, name)
+      if (!isWeightDType(dtype)) throw notWeights(name, dtype)
+      const elements = elementsOf(shape)
+      if (out.bytes < 4 * elements) {
+        throw new InvalidInputError('E_REGION_SIZE', `the region is too small for '${name}'`, {
+          expected: `${4 * elements} bytes`,
+          actual: `${out.bytes} bytes`,
+        })
+      }
+      if (dtype === 'F32' || elements === 0) {
+        return checkpoint.read(name, 0, out.u8.subarray(0, 4 * elements))
+      }
+      const size = dtypeBytes[dtype]
+      const chunk = kernels.allocate(size * Math.min(elements, CHUNK_ELEMENTS))
+      try {
+        for (let from = 0; from < elements; from += CHUNK_ELEMENTS) {
+          const count = Math.min(CHUNK_ELEMENTS, elements - from)
+          await checkpoint.read(name, size * from, chunk.u8.subarray(0, size * count))
+          kernels.widen(dtype, chunk, sliceRegion(out, 4 * from, 4 * count), count)
+        }
+      } finally {
+        kernels.release(chunk)
+      }
+    },
+  }
+}
+
+/** The refusal of integers where weights are needed. */
+export function notWeights(name: string, dtype: string): InvalidInputError {
+  return new InvalidInputError('E_NOT_WEIGHTS', `'${name}' does not hold weights`, {
+    expected: 'F32, BF16 or F16',
+    actual: dtype,
+  })
 }

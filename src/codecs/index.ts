@@ -1,29 +1,15 @@
+import type { DeltaTensor } from '../checkpoints/delta.ts'
 import type { Kernels, Region } from '../compute/kernels.ts'
 import type { ParameterTable, ParameterValues, ValuesOf } from '../parameters.ts'
 import { loadRegistry, type Registry } from '../registry.ts'
 import type { TensorSpec } from '../tensors/tensor.ts'
 
+export type { DeltaChunk, DeltaTensor } from '../checkpoints/delta.ts'
+
 /**
  * A codec stores one delta tensor as named sections of bytes and gives it back. It decides nothing
  * about values apart from what its own loss is: changing values is an operator's work.
  */
-
-/** `count` consecutive elements starting at `from`; regions are valid until the next chunk. */
-export interface DeltaChunk {
-  readonly from: number
-  readonly count: number
-  /** f32(post) − f32(base), or an edited delta. */
-  readonly delta: Region
-  /** The same elements of base and post in the tensor's dtype. */
-  readonly base: Region
-  readonly post: Region
-}
-
-/** One tensor to encode; `chunks` may be called once per pass. */
-export interface DeltaTensor {
-  readonly spec: TensorSpec
-  chunks(): AsyncIterable<DeltaChunk>
-}
 
 /** Takes a section's bytes in order; the bytes are copied before the call returns its promise. */
 export type SectionSink = (section: string, bytes: Uint8Array) => Promise<void>
@@ -39,7 +25,7 @@ export interface Sections {
 export interface EncodedTensor {
   readonly spec: TensorSpec
   readonly codec: string
-  /** All that the decoder needs besides the sections; checked against the codec's `stored` table. */
+  /** All that the decoder needs besides the sections; checked by the codec's `open`. */
   readonly parameters: ParameterValues
   /**
    * sha256 of the decoded value: of the post tensor's bytes for an exact codec, else of the
@@ -49,8 +35,10 @@ export interface EncodedTensor {
 }
 
 /**
- * Reads one tensor from its first element to its last. `base` holds the same elements of the base in
- * the tensor's dtype; only an exact codec looks at it.
+ * Reads one tensor from its first element to its last. Every count but the last is a multiple of
+ * `BLOCK_ELEMENTS`. `base` holds the same elements of the base in the tensor's dtype; only an exact
+ * codec looks at it. Bytes that do not decode to finite values reject with `MalformedError`
+ * `E_BAD_ENCODING`, bytes left behind the last element too.
  */
 export interface DeltaReader {
   /** Puts the next `count` elements as f32 delta into `out`. */

@@ -2,8 +2,11 @@ import type { Codec } from '../codecs/index.ts'
 import type { Kernels, Region } from '../compute/kernels.ts'
 import type { ParameterTable, ValuesOf } from '../parameters.ts'
 import { loadRegistry, type Registry } from '../registry.ts'
+import type { Scope } from '../tensors/scope.ts'
 import type { TensorSpec } from '../tensors/tensor.ts'
 import type { Statistic } from './statistics/statistic.ts'
+
+export { type Scope, inScope, scopes } from '../tensors/scope.ts'
 
 /**
  * An operator changes the values of deltas: an edit takes one, a merge one or more. It declares what
@@ -12,14 +15,24 @@ import type { Statistic } from './statistics/statistic.ts'
  * this declaration follow the plan, the memory ceiling and the contract tests.
  */
 
+/** Whose reading of an operator counts where sources disagree. */
+export type Mode = 'paper' | 'official' | 'mergekit'
+
+export const modes = ['paper', 'official', 'mergekit'] as const satisfies readonly Mode[]
+
 /** What an operator may look at while it maps one tensor. */
 export interface TensorContext<P, S> {
   readonly kernels: Kernels
   readonly codecs: Registry<Codec>
+  readonly mode: Mode
   readonly parameters: P
   readonly spec: TensorSpec
-  /** One value per input, when the operator declares a statistic. */
-  readonly statistics: readonly S[]
+  /** How many inputs there are. */
+  readonly inputs: number
+  /** What the operator's statistic found; `undefined` when it declared none. */
+  readonly statistic: S
+  /** As many chunks of f32 as the operator's `scratch` asks for. */
+  readonly scratch: readonly Region[]
 }
 
 /**
@@ -39,27 +52,24 @@ export interface Operator<T extends ParameterTable = ParameterTable, S = unknown
   readonly about: string
   readonly reference: string
   readonly parameters: T
+  /** Defaults that a mode reads differently. */
+  readonly defaults?: Partial<Readonly<Record<Mode, Partial<ValuesOf<T>>>>>
+  /** Parameters with which an input, or a merge's only input, comes out unchanged. */
+  readonly identity?: Partial<ValuesOf<T>>
   /** Which tensors an edit changes unless the recipe says otherwise; merges change all. */
   readonly scope: Scope
+  /** The order of the inputs means nothing: recipes then put them in the order of their content. */
+  readonly symmetric?: boolean
   /** Needs a whole tensor in one chunk; the plan's memory ceiling then follows the largest tensor. */
   readonly whole?: boolean
-  /** What must be known about each input first, if anything. */
-  statistic?(parameters: ValuesOf<T>): Statistic<S> | undefined
+  /** Chunks of f32 it needs besides inputs and output. */
+  scratch?(inputs: number, mode: Mode): number
+  /** The table when it depends on what is given, such as the parameters of a codec that it names. */
+  parametersFor?(given: Readonly<Record<string, unknown>>, codecs: Registry<Codec>): ParameterTable
+  /** What must be known about the inputs first, if anything. */
+  statistic?(parameters: ValuesOf<T>, mode: Mode): Statistic<S> | undefined
   /** Starts one tensor. */
   open(context: TensorContext<ValuesOf<T>, S>): ChunkMap
-}
-
-/**
- * `all`: every tensor of a weight dtype. `matrices`: the 2-D weights inside the layers, which hold
- * nearly all parameters; norms, biases, embeddings and the head then pass through unchanged.
- */
-export type Scope = 'all' | 'matrices'
-
-export const scopes = ['all', 'matrices'] as const satisfies readonly Scope[]
-
-/** A 2-D tensor whose name has a layer number, such as `model.layers.3.mlp.up_proj.weight`. */
-export function inScope(scope: Scope, spec: TensorSpec): boolean {
-  return scope === 'all' || (spec.shape.length === 2 && /\.\d+\./.test(spec.name))
 }
 
 /** Declares an operator; it exists to infer the names and types of parameters and statistics. */

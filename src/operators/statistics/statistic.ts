@@ -1,21 +1,31 @@
 import type { Kernels, Region } from '../../compute/kernels.ts'
 
 /**
- * A fact about one input that an operator needs before its first chunk, gathered in streaming passes.
- * `scope: 'tensor'` gives one value per tensor, `'all'` one over every tensor the operator changes,
- * visited in the order of their names.
+ * A fact about an operator's inputs, all seen side by side, that it needs before its first chunk,
+ * gathered in streaming passes. `scope: 'tensor'` gives one value per tensor, `'all'` one over every
+ * tensor the operator changes, visited in the order of their names. A tensor in which every input is
+ * zero may be left out of the visit, though not of `elements`.
  */
 export interface Statistic<V> {
   readonly scope: 'tensor' | 'all'
-  /** How often the input is streamed. */
+  /** How often the inputs are streamed; 0 for a value that needs no look at them. */
   readonly passes: number
-  /** `elements` is the total number of elements in scope. */
-  start(kernels: Kernels, elements: number): Fold<V>
+  start(context: StatisticContext): Fold<V>
+}
+
+export interface StatisticContext {
+  readonly kernels: Kernels
+  /** How many inputs there are. */
+  readonly inputs: number
+  /** Elements in scope, of one input. */
+  readonly elements: number
+  /** As many chunks of f32 as the operator's `scratch` asks for. */
+  readonly scratch: readonly Region[]
 }
 
 export interface Fold<V> {
   /** Chunks come in index order; `tensor` changes only at a tensor's first chunk. */
-  scan(pass: number, tensor: string, x: Region, from: number, count: number): void
+  scan(pass: number, tensor: string, inputs: readonly Region[], from: number, count: number): void
   endPass(pass: number): void
   /** After the last pass. */
   value(): V

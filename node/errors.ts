@@ -1,4 +1,4 @@
-import { DeltaswarmError } from '../../src/index.ts'
+import { DeltaswarmError } from '../src/index.ts'
 
 /** Exit codes: small, stable, and said in `--help`. */
 export const exitCodes = {
@@ -42,7 +42,19 @@ export interface ErrorDocument {
   readonly retryable: boolean
 }
 
+/** An error that the daemon reported; it keeps the daemon's words. */
+export class RemoteError extends Error {
+  override readonly name = 'RemoteError'
+  readonly document: ErrorDocument
+
+  constructor(document: ErrorDocument) {
+    super(document.message)
+    this.document = document
+  }
+}
+
 export function describeError(error: unknown): ErrorDocument {
+  if (error instanceof RemoteError) return error.document
   if (error instanceof DeltaswarmError) {
     const exit =
       error.id === 'E_DAEMON_NEEDED' ? exitCodes.daemonNeeded : (codeOfName[error.name] ?? 1)
@@ -88,7 +100,9 @@ export function errorText(error: ErrorDocument): string {
   for (const [name, value] of Object.entries(error.details ?? {})) {
     lines.push(`  ${name.padEnd(8)}  ${factText(value)}`)
   }
-  error.fix.slice(0, 2).forEach((fix, i) => lines.push(`  ${i === 0 ? 'fix     ' : '        '}  ${fix}`))
+  error.fix
+    .slice(0, 2)
+    .forEach((fix, i) => lines.push(`  ${i === 0 ? 'fix     ' : '        '}  ${fix}`))
   return lines.join('\n')
 }
 
@@ -115,6 +129,7 @@ function plain(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(plain)
   if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
   const prototype = Object.getPrototypeOf(value) as unknown
-  if (prototype !== Object.prototype && prototype !== null) return String(value)
+  if (prototype !== Object.prototype && prototype !== null)
+    return (value as { toString(): string }).toString()
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]))
 }

@@ -1,7 +1,7 @@
-import type { CID } from '../canonical.ts'
-import type { ParameterValues } from '../parameters.ts'
-import type { DType } from '../tensors/dtype.ts'
-import type { EncodedTensor, Sections } from './index.ts'
+import type { CID } from '../../canonical.ts'
+import type { ParameterValues } from '../../parameters.ts'
+import type { DType } from '../../tensors/dtype.ts'
+import type { EncodedTensor, Sections } from '../index.ts'
 
 /**
  * What a published delta is, as content-addressed nodes:
@@ -11,7 +11,8 @@ import type { EncodedTensor, Sections } from './index.ts'
  *     leaf   raw ≤ 1 MiB          section bytes
  *
  * A tensor that equals the base's is absent. A peer with the root and one index node can check and
- * decode every tensor of that node.
+ * decode every tensor of that node. Tensors stand in the order of `compareNames`, over all index
+ * nodes; the sections of a node fill its leaves, so that every byte belongs to exactly one section.
  */
 export interface DeltaRoot {
   readonly version: 1
@@ -49,7 +50,10 @@ export interface IndexedTensor {
   readonly shape: readonly number[]
   readonly codec: string
   readonly parameters: ParameterValues
-  /** By section name: first leaf (a position in `leaves`), offset in it, length over all leaves. */
+  /**
+   * By section name: first leaf (a position in `leaves`), offset in it, length over all leaves. An
+   * empty section is absent.
+   */
   readonly sections: Readonly<
     Record<string, readonly [leaf: number, offset: number, length: number]>
   >

@@ -1,0 +1,16 @@
+import { z } from 'zod'
+
+/** A parsed `ID=NAME:VALUE,…`; see spec.ts. */
+export const specInput = z.strictObject({
+  id: z.string(),
+  parameters: z.record(z.string(), z.union([z.string(), z.number(), z.array(z.number())])),
+  scope: z.enum(['all', 'matrices']).optional(),
+})
+
+/** A CID, a name, @peer/name or a short id. */
+export const referenceInput = z.string().min(1).max(256)
+
+/** A name that a user gives: short, and harmless in a terminal or a path. */
+export const nameInput = z
+  .string()
+  .regex(/^[a-zA-Z0-9][a-zA-Z0-9._:-]{0,63}$/, 'letters, digits, . _ : - only, at most 64')

@@ -1,0 +1,50 @@
+import { InvalidInputError } from '../../src/index.ts'
+
+/** `dare=p:0.9,seed:7,scope:all` as a user types it: an entry, its parameters, and where it acts. */
+export interface Spec {
+  readonly id: string
+  readonly parameters: Readonly<Record<string, string | number | readonly number[]>>
+  readonly scope?: string
+}
+
+/**
+ * Reads `ID` or `ID=NAME:VALUE,…`. Numbers are numbers, `1;2;3` is a list of them, everything else is
+ * text; whether the names and values fit is the entry's own table's business. Throws
+ * `InvalidInputError` `E_SPEC`.
+ */
+export function parseSpec(text: string): Spec {
+  const [, id, list] = /^([a-z][a-z0-9-]*)(?:=(.*))?$/.exec(text) ?? []
+  if (id === undefined) throw badSpec(text)
+  const parameters: Record<string, string | number | readonly number[]> = {}
+  let scope: string | undefined
+  for (const pair of list === undefined || list === '' ? [] : list.split(',')) {
+    const [, name, value] = /^([a-zA-Z][a-zA-Z0-9-]*):(.+)$/.exec(pair) ?? []
+    if (name === undefined || value === undefined || Object.hasOwn(parameters, name)) {
+      throw badSpec(text)
+    }
+    if (name === 'scope') scope = value
+    else parameters[name] = valueOf(value)
+  }
+  return { id, parameters, ...(scope === undefined ? {} : { scope }) }
+}
+
+/** `0.5;0.5` as a list of numbers. */
+export function parseNumbers(text: string): readonly number[] {
+  const numbers = text.split(/[;,]/).map(Number)
+  if (numbers.every((number) => Number.isFinite(number))) return numbers
+  throw badSpec(text)
+}
+
+function valueOf(text: string): string | number | readonly number[] {
+  if (text.includes(';')) return parseNumbers(text)
+  const number = Number(text)
+  return text.trim() === '' || Number.isNaN(number) ? text : number
+}
+
+function badSpec(text: string): InvalidInputError {
+  return new InvalidInputError('E_SPEC', `'${text}' is not of the form ID=NAME:VALUE,…`, {
+    expected: 'for example dare=p:0.9,seed:7 or sparse=values:BF16',
+    actual: text,
+    fix: 'give each parameter once, as name:value, separated by commas',
+  })
+}

@@ -1,0 +1,58 @@
+import { z } from 'zod'
+import { withEdits } from '../../roles/edits.ts'
+import { publishRecipe } from '../../roles/publisher.ts'
+import { nameInput, referenceInput, specInput } from '../inputs.ts'
+import { formatBytes } from '../output.ts'
+import { parseSpec } from '../spec.ts'
+import { defineVerb } from './index.ts'
+
+export const verb = defineVerb({
+  id: 'edit',
+  group: 'work',
+  summary: 'make a variant of one delta: scale, dare, drop, trim or through a codec',
+  arguments: [
+    ['<ref>', 'a delta or a recipe'],
+    ['<edits...>', 'OP=NAME:VALUE,… applied first to last'],
+  ],
+  options: [
+    { flags: '-n, --name <name>', about: 'what to call the variant' },
+    { flags: '--mode <mode>', about: 'paper, official or mergekit', default: 'paper' },
+  ],
+  examples: [
+    'deltaswarm edit math dare=p:0.9,seed:7 -n math-sparse',
+    'deltaswarm edit math scale=alpha:0.2',
+    'deltaswarm edit math through=codec:bitdelta',
+  ],
+  online: true,
+  input: z.strictObject({
+    ref: referenceInput,
+    edits: z.array(specInput).min(1).max(8),
+    name: nameInput.optional(),
+    mode: z.enum(['paper', 'official', 'mergekit']),
+  }),
+  parse: ({ args, options }) => ({
+    ref: args[0],
+    edits: (args[1] as readonly string[]).map(parseSpec),
+    mode: options['mode'],
+    ...(options['name'] === undefined ? {} : { name: options['name'] }),
+  }),
+  async run(node, { ref, edits, name, mode }, options) {
+    const parent = await node.library.resolve(ref)
+    const recipe = await node.library.recipe(parent, options)
+    const root = withEdits(
+      recipe.root,
+      edits.map(({ id, ...step }) => ({ operator: id, ...step })),
+    )
+    const summary = `${edits.map(({ id }) => id).join(', ')} of ${await node.library.nameOf(parent)}`
+    const about = { summary, ...(name === undefined ? {} : { name }) }
+    const kept = await publishRecipe(node, { base: recipe.base, root, mode }, about, options)
+    return { schema: 'deltaswarm.edit/1', ...kept, id: kept.id.toString(), summary }
+  },
+  ids: ({ id }) => [id],
+  print({ id, ownBytes, closureBytes, shared, summary }, output) {
+    output.line(`${summary}  own ${formatBytes(ownBytes)}, closure ${formatBytes(closureBytes)}`)
+    output.line(id)
+    if (!shared)
+      output.note('local: it names weights that no peer can fetch, so it was not announced')
+  },
+})

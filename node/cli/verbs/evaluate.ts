@@ -1,0 +1,96 @@
+import { resolve } from 'node:path'
+import { z } from 'zod'
+import { shortId } from '../../../src/index.ts'
+import { judgeVariant, viewSuite } from '../../board.ts'
+import { measure } from '../../roles/evaluator.ts'
+import { referenceInput } from '../inputs.ts'
+import { formatNats } from '../output.ts'
+import { defineVerb } from './index.ts'
+
+export const verb = defineVerb({
+  id: 'evaluate',
+  group: 'scores',
+  summary: 'measure variants on a suite, sign the scores and pass them on',
+  arguments: [['<refs...>', 'deltas or recipes']],
+  options: [
+    { flags: '--data <suite>', about: 'name or CID of the suite', required: true },
+    { flags: '--base <dir>', about: 'folder of the base, when it is not known here yet' },
+    {
+      flags: '--share <peer>',
+      about: 'divide the shards with this peer id, repeatable; each then measures a part',
+      repeat: true,
+    },
+    { flags: '--copies <n>', about: 'how many measure each shard when it is divided', default: 2 },
+  ],
+  examples: ['deltaswarm evaluate mix math --data holdout'],
+  online: true,
+  input: z.strictObject({
+    refs: z.array(referenceInput).min(1).max(1024),
+    data: referenceInput,
+    base: z.string().optional(),
+    share: z.array(z.string()).optional(),
+    copies: z.int().min(1).max(64),
+  }),
+  parse: ({ args, options }) => ({
+    refs: args[0],
+    data: options['data'],
+    copies: Number(options['copies']),
+    ...(options['share'] === undefined ? {} : { share: options['share'] }),
+    ...(options['base'] === undefined ? {} : { base: resolve(options['base'] as string) }),
+  }),
+  async run(node, { refs, data, base, share, copies }, options) {
+    const suite = await node.suites.open(data, options)
+    const subjects = []
+    for (const ref of refs) subjects.push(await node.library.resolve(ref))
+    if (base !== undefined) {
+      const recipe = await node.library.recipe(subjects[0]!, options)
+      await node.bases.require(base, recipe.base, options)
+    }
+    const { variants, measured, known } = await measure(
+      node,
+      { subjects, suite, ...(share === undefined ? {} : { share: { peers: share, copies } }) },
+      options,
+    )
+    const view = await viewSuite(node, suite, { minMeasurers: 1, minShards: 1 })
+    return {
+      schema: 'deltaswarm.evaluate/1',
+      suite: suite.id.toString(),
+      measured,
+      known,
+      variants: variants.map((id, i) => {
+        const standing = view.board.standings.find(({ variant }) => variant.equals(id))
+        const comparison = judgeVariant(node, view, id)
+        return {
+          id: id.toString(),
+          ref: refs[i]!,
+          loss: standing?.loss ?? null,
+          shards: standing?.shards ?? 0,
+          ...(comparison === undefined
+            ? {}
+            : {
+                reference: comparison.reference.toString(),
+                difference: comparison.difference,
+                ci: [comparison.interval95.lower, comparison.interval95.upper],
+                class: comparison.class,
+              }),
+        }
+      }),
+    }
+  },
+  ids: ({ variants }) => variants.map(({ id }) => id),
+  print({ variants, measured, known }, output) {
+    output.table(
+      ['variant', 'loss', 'shards', 'against', 'difference', '95 % interval', 'class'],
+      variants.map(({ ref, loss, shards, reference, difference, ci, class: verdict }) => [
+        ref,
+        loss === null ? '–' : loss.toFixed(4),
+        String(shards),
+        reference === undefined ? '–' : shortId(reference),
+        difference === undefined ? '–' : formatNats(difference),
+        ci === undefined ? '–' : `[${ci.map((end) => formatNats(end)).join(', ')}]`,
+        verdict ?? 'not compared: its reference has not been measured',
+      ]),
+    )
+    output.note(`${measured} shards measured and signed, ${known} were here already`)
+  },
+})

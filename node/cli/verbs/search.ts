@@ -1,0 +1,92 @@
+import { z } from 'zod'
+import { NotFoundError, shortId } from '../../../src/index.ts'
+import { championOf, viewSuite } from '../../board.ts'
+import { measure } from '../../roles/evaluator.ts'
+import { propose } from '../../roles/searcher.ts'
+import { referenceInput } from '../inputs.ts'
+import { defineVerb } from './index.ts'
+
+export const verb = defineVerb({
+  id: 'search',
+  group: 'scores',
+  summary: 'propose variants around the champion of a suite, measure them, and go on from the best',
+  options: [
+    { flags: '--data <suite>', about: 'name or CID of the suite that steers', required: true },
+    { flags: '--rounds <n>', about: 'rounds', default: 1 },
+    { flags: '--proposals <n>', about: 'proposals per round', default: 2 },
+    { flags: '--strategy <id>', about: 'strategy', default: 'hill-climb' },
+    { flags: '--seed <n>', about: 'seed of the first round', default: 0 },
+    { flags: '--min-measurers <n>', about: 'measurers that a champion needs', default: 1 },
+    { flags: '--propose-only', about: 'announce the proposals and leave the measuring to later' },
+  ],
+  examples: ['deltaswarm search --data steer --rounds 3 --proposals 4'],
+  online: true,
+  input: z.strictObject({
+    data: referenceInput,
+    rounds: z.int().min(1).max(1000),
+    proposals: z.int().min(1).max(256),
+    strategy: z.string(),
+    seed: z.int().nonnegative(),
+    minMeasurers: z.int().min(1).max(64),
+    proposeOnly: z.boolean(),
+  }),
+  parse: ({ options }) => ({
+    data: options['data'],
+    rounds: Number(options['rounds']),
+    proposals: Number(options['proposals']),
+    strategy: options['strategy'],
+    seed: Number(options['seed']),
+    minMeasurers: Number(options['minMeasurers']),
+    proposeOnly: options['proposeOnly'] === true,
+  }),
+  async run(node, input, options) {
+    const suite = await node.suites.open(input.data, options)
+    const look = async () => {
+      const view = await viewSuite(node, suite, { minMeasurers: input.minMeasurers })
+      const champion = championOf(view)
+      if (champion === undefined) {
+        throw new NotFoundError('E_NO_CHAMPION', 'no variant has a place on this suite yet', {
+          expected: `one that ${input.minMeasurers} measured completely`,
+          actual: 'none',
+          fix: 'deltaswarm evaluate REF… --data SUITE',
+        })
+      }
+      return { champion, loss: view.board.standings[0]!.loss }
+    }
+    const rounds = []
+    for (let round = 1; round <= input.rounds; round++) {
+      const { champion } = await look()
+      const proposals = await propose(
+        node,
+        {
+          champion,
+          strategy: input.strategy,
+          count: input.proposals,
+          seed: input.seed + round - 1,
+        },
+        options,
+      )
+      if (!input.proposeOnly) await measure(node, { subjects: proposals, suite }, options)
+      const after = await look()
+      rounds.push({
+        round,
+        champion: after.champion.toString(),
+        loss: after.loss,
+        proposals: proposals.map((id) => id.toString()),
+      })
+    }
+    return { schema: 'deltaswarm.search/1', suite: suite.id.toString(), rounds }
+  },
+  ids: ({ rounds }) => rounds.flatMap(({ proposals }) => proposals),
+  print({ rounds }, output) {
+    output.table(
+      ['round', 'proposals', 'champion', 'loss'],
+      rounds.map(({ round, proposals, champion, loss }) => [
+        String(round),
+        String(proposals.length),
+        shortId(champion),
+        loss.toFixed(4),
+      ]),
+    )
+  },
+})

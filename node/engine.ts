@@ -1,0 +1,64 @@
+import {
+  type Architecture,
+  type Codec,
+  createEvaluator,
+  type Evaluator,
+  type Kernels,
+  loadArchitectures,
+  loadCodecs,
+  loadOperators,
+  loadStrategies,
+  openKernels,
+  openRuntime,
+  type Operator,
+  type Registry,
+  type Runtime,
+  type Strategy,
+} from '../src/index.ts'
+
+/** Everything that computes, made once per process. */
+export interface Engine {
+  readonly kernels: Kernels
+  readonly codecs: Registry<Codec>
+  readonly operators: Registry<Operator>
+  readonly architectures: Registry<Architecture>
+  readonly strategies: Registry<Strategy>
+  /** Starts onnxruntime at the first call; rejects with `EnvironmentError` `E_ONNXRUNTIME`. */
+  evaluator(): Promise<{ readonly evaluator: Evaluator; readonly runtime: Runtime }>
+  close(): Promise<void>
+}
+
+export async function createEngine(init: { threads: number }): Promise<Engine> {
+  const [codecs, operators, architectures, strategies] = await Promise.all([
+    loadCodecs(),
+    loadOperators(),
+    loadArchitectures(),
+    loadStrategies(),
+  ])
+  const kernels = openKernels()
+  let started: Promise<{ evaluator: Evaluator; runtime: Runtime }> | undefined
+  const start = async (): Promise<{ evaluator: Evaluator; runtime: Runtime }> => {
+    const runtime = await openRuntime(kernels, { threads: init.threads })
+    return { runtime, evaluator: createEvaluator({ kernels, runtime }) }
+  }
+  return {
+    kernels,
+    codecs,
+    operators,
+    architectures,
+    strategies,
+    evaluator() {
+      // A failed start is not remembered: the next job tries again.
+      started ??= start().catch((error: unknown) => {
+        started = undefined
+        throw error
+      })
+      return started
+    },
+    async close() {
+      const running = await started?.catch(() => undefined)
+      await running?.evaluator.close()
+      await running?.runtime.close()
+    },
+  }
+}

@@ -1,0 +1,97 @@
+import type { Ed25519PrivateKey } from '@libp2p/interface'
+import { peerIdOf, publicNetworkId } from '../protocol/index.ts'
+import { type Author, createAuthor } from './author.ts'
+import { type Bases, createBases } from './bases.ts'
+import type { Config } from './config.ts'
+import { createEngine, type Engine } from './engine.ts'
+import { loadIdentity } from './identity.ts'
+import { createLibrary, type Library } from './library.ts'
+import { type Network, startNetwork } from './network.ts'
+import { openStore, type Store } from './storage/store.ts'
+import { createSuites, type Suites } from './suites.ts'
+
+/** Everything that a running node is made of; the place where the parts are put together. */
+export interface SwarmNode extends AsyncDisposable {
+  readonly config: Config
+  readonly key: Ed25519PrivateKey
+  /** Its peer id. */
+  readonly peer: string
+  readonly engine: Engine
+  readonly store: Store
+  readonly bases: Bases
+  readonly library: Library
+  readonly suites: Suites
+  readonly author: Author
+  /** Its connections, where there are any now. */
+  readonly network: Network | undefined
+  /** Connects where the node may and has not yet; `undefined` where it works on its store alone. */
+  connect(): Promise<Network | undefined>
+  stop(): Promise<void>
+}
+
+export interface NodeInit {
+  /** Whether it connects to peers: at once, when something is missing here, or never. */
+  readonly online: 'now' | 'when needed' | 'never'
+  /** 32 bytes that name the network. @default the public network */
+  readonly networkId?: Uint8Array
+  readonly now?: () => number
+}
+
+/**
+ * Opens the node of a home folder, making its key and store when there are none. Rejects with
+ * `EnvironmentError` `E_STORE_LOCKED` when another process has it, `E_PORT_IN_USE` or `E_LISTEN`.
+ */
+export async function createNode(config: Config, init: NodeInit): Promise<SwarmNode> {
+  const networkId = init.networkId ?? publicNetworkId
+  const key = await loadIdentity(config.home)
+  const store = await openStore(config.home, networkId)
+  const engine = await createEngine({ threads: config.threads })
+  const bases = createBases(store.bases, engine.kernels)
+  let network: Network | undefined
+  let starting: Promise<Network> | undefined
+  const connect = async (): Promise<Network | undefined> => {
+    if (init.online === 'never') return undefined
+    const { listen, peers } = config
+    starting ??= startNetwork({ key, store }, { networkId, listen, peers })
+    network = await starting
+    return network
+  }
+  const library = createLibrary({ store, bases, engine, connect })
+  const stop = async (): Promise<void> => {
+    await network?.stop()
+    await engine.close()
+    await bases.close()
+    await store.close()
+  }
+  try {
+    if (init.online === 'now') await connect()
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  let stopped: Promise<void> | undefined
+  const stopOnce = (): Promise<void> => (stopped ??= stop())
+  return {
+    config,
+    key,
+    peer: peerIdOf(key.publicKey.raw),
+    engine,
+    store,
+    bases,
+    library,
+    suites: createSuites({ store, library }),
+    author: createAuthor(
+      { key, store, network: () => network },
+      {
+        networkId,
+        ...(init.now === undefined ? {} : { now: init.now }),
+      },
+    ),
+    get network() {
+      return network
+    },
+    connect,
+    stop: stopOnce,
+    [Symbol.asyncDispose]: stopOnce,
+  }
+}

@@ -1,0 +1,174 @@
+import {
+  chooseCodecs,
+  type CID,
+  type CodecChoice,
+  compareCheckpoints,
+  deltaTensor,
+  type DraftNode,
+  encodeTensor,
+  IncompatibleError,
+  InvalidInputError,
+  openFolder,
+  recipeOf,
+  weightsId,
+} from '../../src/index.ts'
+import { createDeltaWriter } from '../../protocol/index.ts'
+import { isShareable, sizesOf } from '../library.ts'
+import type { JobOptions } from '../jobs.ts'
+import type { SwarmNode } from '../node.ts'
+import { type EditStep, openEdits } from './edits.ts'
+
+export interface PublishRequest {
+  readonly post: string
+  readonly base: string
+  readonly name: string
+  readonly codec: CodecChoice
+  /** Edits applied before encoding, first to last. */
+  readonly edits: readonly EditStep[]
+  readonly licence: string
+  /** Names of the deltas this one was made from. */
+  readonly parents?: readonly CID[]
+}
+
+export interface Published {
+  readonly id: CID
+  readonly variant: CID
+  readonly tensors: number
+  readonly elements: number
+  /** Bytes of all of its blocks. */
+  readonly bytes: number
+  /** Stored bits per changed weight, without the manifest. */
+  readonly bpw: number
+}
+
+/**
+ * Publishes the difference of two checkpoints: encoded tensor by tensor into blocks, made durable, and
+ * announced. Nothing is visible before the announcement, which comes last.
+ */
+export async function publish(
+  node: SwarmNode,
+  request: PublishRequest,
+  options: JobOptions,
+): Promise<Published> {
+  const { engine, store, library, author } = node
+  const base = await node.bases.register(request.base, options)
+  const post = await openFolder(request.post)
+  try {
+    checkArchitecture(base.folder.architecture, post.architecture)
+    const { changed } = await compareCheckpoints(base.folder.checkpoint, post.checkpoint, {
+      signal: options.signal,
+      onProgress: (done, total) => options.onProgress({ phase: 'comparing', done, total }),
+    })
+    if (changed.length === 0) {
+      throw new InvalidInputError('E_NO_DIFFERENCE', 'the two checkpoints hold the same weights', {
+        expected: 'a fine-tune of the base',
+        actual: 'no changed tensor',
+        fix: 'check which folder is the fine-tune',
+      })
+    }
+    const chosen = chooseCodecs(changed, request.codec, engine.codecs)
+    const exact =
+      request.edits.length === 0 &&
+      [...chosen.values()].every(({ codec }) => engine.codecs.get(codec).exact)
+    const edited = await openEdits(node, base, post, request.edits, options)
+    const writer = createDeltaWriter(store.blocks)
+    for (const [i, spec] of changed.entries()) {
+      options.signal.throwIfAborted()
+      const tensor =
+        edited?.tensor(spec.name) ??
+        deltaTensor(base.folder.checkpoint, post.checkpoint, spec, engine.kernels)
+      await writer.add((sink) => encodeTensor(tensor, chosen.get(spec.name)!, sink, engine))
+      const done = i + 1
+      options.onProgress({ phase: 'encoding', done, total: changed.length, detail: spec.name })
+    }
+    const postId = exact
+      ? (await weightsId(post.checkpoint, { signal: options.signal })).id
+      : undefined
+    const { cid, root, ownBytes } = await writer.finish({
+      base: base.id,
+      ...(postId === undefined ? {} : { post: postId }),
+      architecture: base.folder.architecture ?? '',
+      author: node.peer,
+      name: request.name,
+      licence: request.licence,
+      parents: [...(request.parents ?? [])],
+    })
+    await store.blocks.flush()
+    await store.names.set(request.name, cid.toString())
+    await author.announce({
+      kind: 'delta',
+      root: cid,
+      name: request.name,
+      base: base.id,
+      bytes: ownBytes,
+      closureBytes: ownBytes,
+      summary: `${root.architecture} delta, ${Object.keys(root.codecs).join(' + ')}`,
+    })
+    const variant = await library.keep(recipeOf({ base: base.id, root: { delta: cid } }, engine))
+    await store.blocks.flush()
+    return {
+      id: cid,
+      variant,
+      tensors: root.tensors,
+      elements: root.elements,
+      bytes: ownBytes,
+      bpw: (8 * root.bytes) / root.elements,
+    }
+  } finally {
+    await post.close()
+  }
+}
+
+export interface Kept {
+  readonly id: CID
+  readonly ownBytes: number
+  readonly closureBytes: number
+  /** False when the recipe names weights that peers cannot fetch; it is then not announced. */
+  readonly shared: boolean
+}
+
+/** Keeps a recipe under a name and announces it when peers can fetch all that it names. */
+export async function publishRecipe(
+  node: SwarmNode,
+  draft: {
+    readonly base: CID
+    readonly root: DraftNode
+    readonly mode?: 'paper' | 'official' | 'mergekit'
+  },
+  { name, summary }: { readonly name?: string; readonly summary: string },
+  options: JobOptions,
+): Promise<Kept> {
+  const { engine, store, library, author } = node
+  const recipe = recipeOf(draft, engine)
+  const id = await library.keep(recipe)
+  await library.ensure(id, options)
+  await store.blocks.flush()
+  const sizes = await sizesOf(store, id)
+  const shared = isShareable(recipe)
+  if (name !== undefined) await store.names.set(name, id.toString())
+  if (shared) {
+    await author.announce({
+      kind: 'recipe',
+      root: id,
+      name: name ?? '',
+      base: recipe.base,
+      bytes: sizes.ownBytes,
+      closureBytes: sizes.closureBytes,
+      summary,
+    })
+  }
+  return { id, ...sizes, shared }
+}
+
+function checkArchitecture(base: string | undefined, post: string | undefined): void {
+  if (base === undefined || post === undefined || base === post) return
+  throw new IncompatibleError(
+    'E_ARCHITECTURE',
+    'the two checkpoints are of different architectures',
+    {
+      expected: base,
+      actual: post,
+      fix: 'give the base that this fine-tune was made from',
+    },
+  )
+}

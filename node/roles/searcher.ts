@@ -1,0 +1,54 @@
+import { type CID, InvalidInputError, recipeId, sha256, shortId } from '../../src/index.ts'
+import type { JobOptions } from '../jobs.ts'
+import type { SwarmNode } from '../node.ts'
+import { publishRecipe } from './publisher.ts'
+
+export interface ProposeRequest {
+  readonly champion: CID
+  readonly strategy: string
+  readonly count: number
+  /** A round's number, or anything that makes the next call differ. */
+  readonly seed: number
+}
+
+/**
+ * Proposes variants around a champion and announces them. The seed is mixed with the node's peer id,
+ * so that nodes that search side by side do not repeat each other.
+ */
+export async function propose(
+  node: SwarmNode,
+  { champion, strategy, count, seed }: ProposeRequest,
+  options: JobOptions,
+): Promise<readonly CID[]> {
+  const known = await node.library.variants()
+  const recipe = known.get(champion.toString())
+  if (recipe === undefined) {
+    throw new InvalidInputError(
+      'E_CHAMPION',
+      `the recipe of ${shortId(champion)} is not known here`,
+      {
+        expected: 'a variant that was announced',
+        actual: champion.toString(),
+        fix: `deltaswarm fetch ${champion.toString()}`,
+      },
+    )
+  }
+  const proposals = node.engine.strategies.get(strategy).propose({
+    ...node.engine,
+    champion: recipe,
+    tried: known,
+    count,
+    seed: mixedSeed(node.peer, seed),
+  })
+  const ids: CID[] = []
+  for (const proposal of proposals) {
+    await publishRecipe(node, proposal, { summary: `proposed by ${strategy}` }, options)
+    ids.push(recipeId(proposal))
+  }
+  return ids
+}
+
+function mixedSeed(peer: string, seed: number): number {
+  const digest = sha256(Buffer.from(`search\0${peer}\0${seed}`))
+  return Buffer.from(digest).readUInt32LE(0)
+}

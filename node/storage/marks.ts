@@ -1,0 +1,31 @@
+import { markPrefix } from './entries.ts'
+import type { Ledger } from './ledger.ts'
+
+/** A small durable table of the node's own: text by text. */
+export interface Marks {
+  get(key: string): Promise<string | undefined>
+  all(): Promise<ReadonlyMap<string, string>>
+  set(key: string, value: string): Promise<void>
+  remove(key: string): Promise<void>
+}
+
+/**
+ * `name`: local names to CIDs · `base`: weights ids to the folders they lie in · `data`: names of data
+ * sets to suite ids.
+ */
+export type MarkKind = 'name' | 'base' | 'data'
+
+export function openMarks(ledger: Ledger, kind: MarkKind): Marks {
+  const prefix = markPrefix(kind)
+  return {
+    get: (key) => ledger.get(prefix + key),
+    async all() {
+      const found = new Map<string, string>()
+      for await (const [key, value] of ledger.list(prefix))
+        found.set(key.slice(prefix.length), value)
+      return found
+    },
+    set: (key, value) => ledger.commit({ entry: 'mark', kind, key, value }),
+    remove: (key) => ledger.commit({ entry: 'mark', kind, key, value: null }),
+  }
+}

@@ -1,0 +1,130 @@
+import { performance } from 'node:perf_hooks'
+import type { Region } from '../../src/compute/kernels.ts'
+import { openKernels } from '../../src/compute/open-kernels.ts'
+import { createRandom, dropThreshold } from '../../src/random.ts'
+
+/**
+ * Each kernel, on one thread, against `Uint8Array.set` in the same memory. Rates are bytes that must
+ * be read plus bytes that must be written per second; every sample of a kernel follows a sample of
+ * the copy, so that both meet the same neighbours on the machine.
+ */
+
+const ELEMENTS = 16 * 2 ** 20
+const SAMPLES = 7
+
+export interface KernelFigures {
+  /** GB/s, in the order measured. */
+  readonly samples: readonly number[]
+  readonly memcpySamples: readonly number[]
+  /** Median of the kernel over median of the copy. */
+  readonly ratio: number
+}
+
+export async function run(): Promise<{
+  readonly elements: number
+  readonly kernels: Readonly<Record<string, KernelFigures>>
+}> {
+  const cases = createCases()
+  const figures: Record<string, KernelFigures> = {}
+  for (const [name, { bytes, work }] of Object.entries(cases.kernels)) {
+    const samples: number[] = []
+    const memcpySamples: number[] = []
+    work()
+    for (let i = 0; i < SAMPLES; i++) {
+      memcpySamples.push(rate(8, cases.copy))
+      samples.push(rate(bytes, work))
+    }
+    figures[name] = { samples, memcpySamples, ratio: median(samples) / median(memcpySamples) }
+  }
+  return { elements: ELEMENTS, kernels: figures }
+}
+
+interface Case {
+  /** Read and written per element. */
+  readonly bytes: number
+  readonly work: () => unknown
+}
+
+function createCases(): { copy: () => void; kernels: Record<string, Case> } {
+  const n = ELEMENTS
+  const k = openKernels()
+  const floats = () => k.allocate(n * 4)
+  const [a, b, c, out] = [floats(), floats(), floats(), floats()]
+  const [half, otherHalf] = [k.allocate(n * 2), k.allocate(n * 2)]
+  const bits = k.allocate(n / 8)
+  for (const [name, region] of Object.entries({ a, b, c })) fill(region, name)
+  k.narrow('BF16', a, half, n)
+  k.narrow('BF16', b, otherHalf, n)
+  k.packSigns(a, bits, n)
+
+  const mask = {
+    key: [1, 2],
+    from: 0,
+    threshold: dropThreshold(0.9),
+    kept: 10,
+    dropped: 0,
+  } as const
+  const merge = { weights: [1, 1, 1], weighted: true, zeroSign: 1, lambda: 1 } as const
+  const histogram = new Float64Array(2048)
+  const median = 0x3f000000
+
+  return {
+    copy: () => out.u8.set(a.u8),
+    kernels: {
+      widenBf16: { bytes: 6, work: () => k.widen('BF16', half, out, n) },
+      widenF16: { bytes: 6, work: () => k.widen('F16', half, out, n) },
+      narrowBf16: { bytes: 6, work: () => k.narrow('BF16', a, out, n) },
+      narrowF16: { bytes: 6, work: () => k.narrow('F16', a, out, n) },
+      subtract: { bytes: 12, work: () => k.subtract(a, b, out, n) },
+      add: { bytes: 12, work: () => k.add(a, b, out, n) },
+      scale: { bytes: 8, work: () => k.scale(a, out, n, 0.5) },
+      addScaled: { bytes: 12, work: () => k.addScaled(a, out, n, 1e-9) },
+      maskedScale: { bytes: 8, work: () => k.maskedScale(a, out, n, mask) },
+      maskBits: { bytes: 1 / 8, work: () => k.maskBits(out, n, mask) },
+      keepLargest: { bytes: 8, work: () => k.keepLargest(a, out, n, median, 1000) },
+      histogram: { bytes: 4, work: () => k.histogram(a, n, 0, 0, histogram) },
+      histogramSecond: { bytes: 4, work: () => k.histogram(a, n, 1, median >> 20, histogram) },
+      countMagnitude: { bytes: 4, work: () => k.countMagnitude(a, n, median) },
+      electAndMerge3: {
+        bytes: 16,
+        work: () => k.electAndMerge([a, b, c], out, n, { ...merge, normalize: true }),
+      },
+      packSigns: { bytes: 4 + 1 / 8, work: () => k.packSigns(a, out, n) },
+      unpackSigns: { bytes: 4 + 1 / 8, work: () => k.unpackSigns(bits, out, n, 0.01) },
+      packNonzero: { bytes: 4 + 1 / 8, work: () => k.packNonzero(a, out, n) },
+      clearByBits: { bytes: 8 + 1 / 8, work: () => k.clearByBits(bits, out, n) },
+      compact: { bytes: 6 + 1 / 8, work: () => k.compact(a, bits, out, n) },
+      expand: { bytes: 6 + 1 / 8, work: () => k.expand(a, bits, out, n) },
+      countBits: { bytes: 1 / 8, work: () => k.countBits(bits, n) },
+      sumMagnitudes: { bytes: 4, work: () => k.sumMagnitudes(a, n) },
+      sumSquares: { bytes: 4, work: () => k.sumSquares(a, n) },
+      dot: { bytes: 8, work: () => k.dot(a, b, n) },
+      firstNonFinite: { bytes: 4, work: () => k.firstNonFinite(a, n) },
+      orderedDifferenceBf16: {
+        bytes: 6,
+        work: () => k.orderedDifference('BF16', half, otherHalf, out, n),
+      },
+      orderedDifferenceF32: { bytes: 12, work: () => k.orderedDifference('F32', a, b, out, n) },
+      orderedSumBf16: { bytes: 6, work: () => k.orderedSum('BF16', half, otherHalf, out, n) },
+      orderedSumF32: { bytes: 12, work: () => k.orderedSum('F32', a, b, out, n) },
+    },
+  }
+}
+
+/** A pattern of 4096 normals, over and over: what matters here is only how varied they are. */
+function fill(region: Region, name: string): void {
+  const random = createRandom('bench', name)
+  const pattern = Float32Array.from({ length: 4096 }, () => random.normal())
+  for (let at = 0; at < ELEMENTS; at += pattern.length) region.f32.set(pattern, at)
+}
+
+/** GB/s of one call that moves `bytes` per element. */
+function rate(bytes: number, work: () => unknown): number {
+  const start = performance.now()
+  work()
+  return (bytes * ELEMENTS) / (performance.now() - start) / 1e6
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((x, y) => x - y)[values.length >> 1]!
+}

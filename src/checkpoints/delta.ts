@@ -1,0 +1,93 @@
+import type { Kernels, Region } from '../compute/kernels.ts'
+import { MalformedError } from '../errors.ts'
+import { CHUNK_ELEMENTS } from '../tensors/blocks.ts'
+import type { Checkpoint } from '../tensors/checkpoint.ts'
+import { dtypeBytes, isWeightDType, type WeightDType } from '../tensors/dtype.ts'
+import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
+import { notWeights } from './weights.ts'
+
+/** `count` consecutive elements starting at `from`; regions are valid until the next chunk. */
+export interface DeltaChunk {
+  readonly from: number
+  readonly count: number
+  /** f32(post) − f32(base), or an edited delta. */
+  readonly delta: Region
+  /** The same elements of base and post in the tensor's dtype. */
+  readonly base: Region
+  readonly post: Region
+}
+
+/** One changed tensor; `chunks` may be called once per pass. */
+export interface DeltaTensor {
+  readonly spec: TensorSpec
+  chunks(): AsyncIterable<DeltaChunk>
+}
+
+/**
+ * The difference f32(post) − f32(base) of one tensor that both checkpoints have, chunk by chunk in
+ * the kernels' memory, which is given back also when the caller stops early. A chunk holds
+ * `CHUNK_ELEMENTS`, the last one what is left. Throws `InvalidInputError` `E_NOT_WEIGHTS` for
+ * integers; `chunks` rejects with `MalformedError` `E_NOT_FINITE` that names the element, also where
+ * two finite weights differ by more than f32 holds.
+ */
+export function deltaTensor(
+  base: Checkpoint,
+  post: Checkpoint,
+  spec: TensorSpec,
+  kernels: Kernels,
+): DeltaTensor {
+  const { dtype } = spec
+  if (!isWeightDType(dtype)) throw notWeights(spec.name, dtype)
+  return { spec, chunks: () => subtractInChunks(base, post, { ...spec, dtype }, kernels) }
+}
+
+async function* subtractInChunks(
+  base: Checkpoint,
+  post: Checkpoint,
+  { name, dtype, shape }: TensorSpec & { readonly dtype: WeightDType },
+  kernels: Kernels,
+): AsyncGenerator<DeltaChunk> {
+  const elements = elementsOf(shape)
+  const size = dtypeBytes[dtype]
+  if (elements === 0) return
+  const regions: Region[] = []
+  const take = (bytesPerElement: number): Region => {
+    const region = kernels.allocate(bytesPerElement * Math.min(elements, CHUNK_ELEMENTS))
+    regions.push(region)
+    return region
+  }
+  try {
+    const [ofBase, ofPost, delta] = [take(size), take(size), take(4)]
+    const wide = dtype === 'F32' ? ofBase : take(4)
+    for (let from = 0; from < elements; from += CHUNK_ELEMENTS) {
+      const count = Math.min(CHUNK_ELEMENTS, elements - from)
+      await base.read(name, size * from, ofBase.u8.subarray(0, size * count))
+      await post.read(name, size * from, ofPost.u8.subarray(0, size * count))
+      if (dtype === 'F32') kernels.subtract(ofPost, ofBase, delta, count)
+      else {
+        kernels.widen(dtype, ofPost, delta, count)
+        kernels.widen(dtype, ofBase, wide, count)
+        kernels.subtract(delta, wide, delta, count)
+      }
+      const at = kernels.firstNonFinite(delta, count)
+      if (at >= 0) throw notFinite(name, from + at, wide.f32[at]!, delta.f32[at]!)
+      yield { from, count, delta, base: ofBase, post: ofPost }
+    }
+  } finally {
+    for (const region of regions) kernels.release(region)
+  }
+}
+
+function notFinite(name: string, element: number, base: number, delta: number): MalformedError {
+  const side = Number.isFinite(base) ? 'the fine-tune or its difference' : 'the base'
+  return new MalformedError(
+    'E_NOT_FINITE',
+    `element ${element} of '${name}' is not finite in ${side}`,
+    {
+      expected: 'finite weights whose difference f32 can hold',
+      actual: `base ${base}, difference ${delta}`,
+      fix: 'use a checkpoint from before the training diverged',
+      details: { tensor: name, element },
+    },
+  )
+}

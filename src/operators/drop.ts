@@ -1,0 +1,33 @@
+import { dropThreshold, maskKey } from '../random.ts'
+import { defineOperator } from './index.ts'
+
+/** Random pruning without rescaling, the baseline that DARE is compared with: E[Δ̂] = (1 − p) · Δ. */
+export const operator = defineOperator({
+  id: 'drop',
+  kind: 'edit',
+  about: 'drops a random share of the delta and leaves the rest as it is',
+  reference: 'https://arxiv.org/abs/2311.03099',
+  parameters: {
+    p: { type: 'number', default: 0.5, min: 0, max: 1, about: 'share of elements dropped' },
+    seed: {
+      type: 'number',
+      default: 0,
+      min: 0,
+      max: Number.MAX_SAFE_INTEGER,
+      integer: true,
+      fixed: true,
+      about: 'which random mask',
+    },
+  },
+  identity: { p: 0 },
+  scope: 'matrices',
+  open({ kernels, spec, parameters: { p, seed } }) {
+    const mask = {
+      key: maskKey(seed, spec.name),
+      threshold: dropThreshold(p),
+      dropped: 0,
+      kept: 1,
+    }
+    return ([x], out, from, count) => kernels.maskedScale(x!, out, count, { ...mask, from })
+  },
+})

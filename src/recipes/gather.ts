@@ -1,0 +1,70 @@
+import { inScope } from '../operators/index.ts'
+import { isWeightDType } from '../tensors/dtype.ts'
+import { elementsOf } from '../tensors/tensor.ts'
+import { openInputs, scanPass, takeScratch } from './delta-stream.ts'
+import { createLease } from './lease.ts'
+import { nodeAt, type OperatorStep, operatorsOf } from './plan-node.ts'
+import type { Plan } from './plan.ts'
+import { type Findings, startJob } from './tensor-job.ts'
+
+export interface GatherOptions {
+  readonly signal?: AbortSignal
+  /** Called after every tensor of every pass: how many are done, of how many. */
+  readonly onProgress?: (done: number, total: number) => void
+}
+
+/** Gathers the statistics of scope `all`, those of inner operators first. */
+export async function gatherFindings(plan: Plan, options: GatherOptions = {}): Promise<Findings> {
+  const findings = new Map<number, unknown>()
+  const nodes = operatorsOf(plan.root).filter((node) => node.statistic?.scope === 'all')
+  const passes = nodes.reduce((sum, node) => sum + node.statistic!.passes, 0)
+  const total = passes * plan.base.tensors.size
+  let done = 0
+  const onTensor = (): void => options.onProgress?.(++done, total)
+  for (const node of nodes) {
+    findings.set(node.index, await gatherOne(node, plan, findings, options.signal, onTensor))
+  }
+  return findings
+}
+
+async function gatherOne(
+  node: OperatorStep,
+  plan: Plan,
+  findings: Findings,
+  signal: AbortSignal | undefined,
+  onTensor: () => void,
+): Promise<unknown> {
+  const statistic = node.statistic!
+  const { kernels } = plan.context
+  const inside = [...plan.base.tensors.values()]
+    .filter((spec) => isWeightDType(spec.dtype) && inScope(node.scope, spec))
+    .map((spec) => elementsOf(spec.shape))
+  const chunk = inside.reduce((most, elements) => Math.max(most, elements), 0)
+  const lease = createLease(kernels)
+  try {
+    const fold = statistic.start({
+      kernels,
+      inputs: node.inputs.length,
+      elements: inside.reduce((sum, elements) => sum + elements, 0),
+      scratch: takeScratch(node, lease, Math.min(plan.chunkElements, chunk)),
+    })
+    for (let pass = 0; pass < statistic.passes; pass++) {
+      for (const spec of plan.base.tensors.values()) {
+        const here = nodeAt(node, spec)
+        if (here.kind === 'operator' && here.index === node.index) {
+          const job = startJob(plan, spec, { findings, signal })
+          try {
+            await scanPass(fold, pass, await openInputs(here, job), job)
+          } finally {
+            job.lease.release()
+          }
+        }
+        onTensor()
+      }
+      fold.endPass(pass)
+    }
+    return fold.value()
+  } finally {
+    lease.release()
+  }
+}

@@ -1,0 +1,136 @@
+import { findTensor } from '../checkpoints/find-tensor.ts'
+import { notWeights, type Weights } from '../checkpoints/weights.ts'
+import type { Region } from '../compute/kernels.ts'
+import { sliceRegion } from '../compute/slice-region.ts'
+import { dtypeBytes, isWeightDType, type WeightDType } from '../tensors/dtype.ts'
+import type { TensorSpec } from '../tensors/tensor.ts'
+import { openReader, openStream } from './delta-stream.ts'
+import { type GatherOptions, gatherFindings } from './gather.ts'
+import { nodeAt, type PlanNode } from './plan-node.ts'
+import type { Plan } from './plan.ts'
+import { tiedCopies } from './tied-copies.ts'
+import { type Findings, startJob, type TensorJob } from './tensor-job.ts'
+
+/** Consecutive elements of a tensor in its dtype's bytes, valid until the next chunk is asked for. */
+export interface WeightChunk {
+  readonly from: number
+  readonly count: number
+  readonly bytes: Uint8Array
+}
+
+/** The weights that a recipe denotes, made as they are read; nothing is kept. */
+export interface Variant extends Weights {
+  readonly plan: Plan
+  /** The named tensor from first to last. Rejects with `NotFoundError` `E_TENSOR_MISSING`. */
+  chunks(name: string, options?: { readonly signal?: AbortSignal }): AsyncIterable<WeightChunk>
+}
+
+/**
+ * Gathers what must be known over all tensors, and opens the variant. The plan's memory holds while
+ * one tensor is read at a time; everything is given back when a tensor ends, early or by an error.
+ */
+export async function openVariant(plan: Plan, options: GatherOptions = {}): Promise<Variant> {
+  const findings = await gatherFindings(plan, options)
+  const copies = await tiedCopies(plan, options.signal)
+  const original = (name: string): string => copies.get(name) ?? name
+  const { kernels } = plan.context
+
+  return {
+    plan,
+    tensors: plan.tensors,
+    async *chunks(name, { signal } = {}) {
+      const { dtype } = findTensor(plan.tensors, name)
+      for await (const { from, count, region } of pieces(plan, original(name), findings, signal)) {
+        yield { from, count, bytes: region.u8.subarray(0, count * dtypeBytes[dtype]) }
+      }
+    },
+    async load(name, out) {
+      const { dtype } = findTensor(plan.tensors, name)
+      if (!isWeightDType(dtype)) throw notWeights(name, dtype)
+      for await (const { from, count, region } of pieces(plan, original(name), findings)) {
+        kernels.widen(dtype, region, sliceRegion(out, from * 4, count * 4), count)
+      }
+    },
+  }
+}
+
+interface Piece {
+  readonly from: number
+  readonly count: number
+  /** The result's bytes in the variant's dtype. */
+  readonly region: Region
+}
+
+async function* pieces(
+  plan: Plan,
+  name: string,
+  findings: Findings,
+  signal?: AbortSignal,
+): AsyncGenerator<Piece> {
+  const spec = plan.base.tensors.get(name)!
+  const job = startJob(plan, spec, { findings, signal })
+  try {
+    const write = await openWriter(nodeAt(plan.root, spec), job, plan.tensors.get(name)!)
+    for (const { from, count } of job.chunks()) {
+      yield { from, count, region: await write(from, count) }
+    }
+  } finally {
+    job.lease.release()
+  }
+}
+
+type Writer = (from: number, count: number) => Promise<Region>
+
+async function openWriter(node: PlanNode, job: TensorJob, result: TensorSpec): Promise<Writer> {
+  const exact = await openExact(node, job)
+  if (exact !== undefined) {
+    return result.dtype === job.spec.dtype ? exact : recast(exact, job, result.dtype as WeightDType)
+  }
+  const { lease, chunk, plan } = job
+  const { kernels } = plan.context
+  const dtype = result.dtype as WeightDType
+  const stream = await openStream(node, job)
+  const sum = lease.take(chunk * 4)
+  const out = dtype === 'F32' ? sum : lease.take(chunk * dtypeBytes[dtype])
+  return async (from, count) => {
+    await stream(sum, from, count)
+    kernels.addScaled(await job.wideBase(from, count), sum, count, 1)
+    if (out !== sum) kernels.narrow(dtype, sum, out, count)
+    return out
+  }
+}
+
+/** The tensor's bytes where they are known without arithmetic: the base's own, or a leaf's. */
+async function openExact(node: PlanNode, job: TensorJob): Promise<Writer | undefined> {
+  const { spec, lease, chunk, plan } = job
+  const size = dtypeBytes[spec.dtype]
+  if (node.kind === 'zero') return job.base
+  if (node.kind === 'weights') {
+    const post = lease.take(chunk * size)
+    return async (from, count) => {
+      await node.checkpoint.read(spec.name, from * size, post.u8.subarray(0, count * size))
+      return post
+    }
+  }
+  if (node.kind === 'operator') return undefined
+  const tensor = node.source.tensors.get(spec.name)!
+  if (!plan.context.codecs.get(tensor.codec).exact) return undefined
+  const reader = await openReader(node, job)
+  lease.defer(() => reader.close())
+  const post = lease.take(chunk * size)
+  return async (from, count) => {
+    await reader.readPost!(post, count, await job.base(from, count))
+    return post
+  }
+}
+
+function recast(exact: Writer, { dtype, lease, chunk, plan }: TensorJob, to: WeightDType): Writer {
+  const { kernels } = plan.context
+  const wide = lease.take(chunk * 4)
+  const out = lease.take(chunk * dtypeBytes[to])
+  return async (from, count) => {
+    kernels.widen(dtype, await exact(from, count), wide, count)
+    kernels.narrow(to, wide, out, count)
+    return out
+  }
+}

@@ -1,0 +1,55 @@
+import type { DeltaChunk, DeltaTensor } from '../codecs/index.ts'
+import { findTensor } from '../checkpoints/find-tensor.ts'
+import { dtypeBytes, type WeightDType } from '../tensors/dtype.ts'
+import { openStream } from './delta-stream.ts'
+import { type GatherOptions, gatherFindings } from './gather.ts'
+import { nodeAt } from './plan-node.ts'
+import type { Plan } from './plan.ts'
+import { type Findings, startJob } from './tensor-job.ts'
+
+/**
+ * The deltas that a recipe denotes, not yet rounded into weights: what is encoded when an edited
+ * fine-tune is published. `post` of a chunk is base + delta rounded to the tensor's dtype.
+ */
+export interface Deltas {
+  /** Rejects when read with `NotFoundError` `E_TENSOR_MISSING` for a tensor that the base lacks. */
+  tensor(name: string): DeltaTensor
+}
+
+export async function openDeltas(plan: Plan, options: GatherOptions = {}): Promise<Deltas> {
+  const findings = await gatherFindings(plan, options)
+  return {
+    tensor(name) {
+      const spec = findTensor(plan.base.tensors, name)
+      return { spec, chunks: () => chunksOf(plan, name, findings, options.signal) }
+    },
+  }
+}
+
+async function* chunksOf(
+  plan: Plan,
+  name: string,
+  findings: Findings,
+  signal?: AbortSignal,
+): AsyncGenerator<DeltaChunk> {
+  const spec = findTensor(plan.base.tensors, name)
+  const { kernels } = plan.context
+  const job = startJob(plan, spec, { findings, signal })
+  const dtype = spec.dtype as WeightDType
+  try {
+    const stream = await openStream(nodeAt(plan.root, spec), job)
+    const { lease, chunk } = job
+    const [delta, wide] = [lease.take(chunk * 4), lease.take(chunk * 4)]
+    const post = lease.take(chunk * dtypeBytes[dtype])
+    for (const { from, count } of job.chunks()) {
+      await stream(delta, from, count)
+      const base = await job.base(from, count)
+      kernels.widen(dtype, base, wide, count)
+      kernels.addScaled(delta, wide, count, 1)
+      kernels.narrow(dtype, wide, post, count)
+      yield { from, count, delta, base, post }
+    }
+  } finally {
+    job.lease.release()
+  }
+}

@@ -1,0 +1,54 @@
+import { BLOCK_ELEMENTS } from '../tensors/blocks.ts'
+import { dtypeBytes } from '../tensors/dtype.ts'
+import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
+import type { PlanNode } from './plan-node.ts'
+
+/** What a codec may hold while it encodes or reads a tensor, in blocks of f32. */
+const CODEC_BLOCKS = 8
+
+/** Rounding and padding of a region. */
+const REGION_SLACK = 8192
+
+/**
+ * The most bytes of the kernels' memory that materialising one tensor takes: every region of its tree
+ * lives until the tensor is done. `node` is what `nodeAt` gives for the tensor.
+ */
+export function memoryFor(node: PlanNode, spec: TensorSpec, chunkElements: number): number {
+  const { f32, own } = sizesOf(spec, chunkElements)
+  // The bytes of base and post, base as f32, the sum, and the result (f32 at most).
+  return 2 * own + 3 * f32 + streamMemory(node, spec, chunkElements)
+}
+
+function streamMemory(node: PlanNode, spec: TensorSpec, chunkElements: number): number {
+  const { f32, own, whole, codec } = sizesOf(spec, chunkElements)
+  switch (node.kind) {
+    case 'zero':
+      return 0
+    case 'weights':
+      return own
+    case 'delta':
+      return codec
+    case 'operator': {
+      const { inputs, scratch, operator } = node
+      const inner = inputs.reduce((sum, each) => sum + streamMemory(each, spec, chunkElements), 0)
+      return operator.whole === true
+        ? inner + (inputs.length + 1 + scratch) * whole + 2 * codec
+        : inner + (inputs.length + scratch) * f32
+    }
+  }
+}
+
+function sizesOf({ shape, dtype }: TensorSpec, chunkElements: number) {
+  const elements = elementsOf(shape)
+  const chunk = Math.min(chunkElements, elements)
+  return {
+    f32: region(chunk * 4),
+    own: region(chunk * dtypeBytes[dtype]),
+    whole: region(elements * 4),
+    codec: CODEC_BLOCKS * region(Math.min(BLOCK_ELEMENTS, elements) * 4),
+  }
+}
+
+function region(bytes: number): number {
+  return bytes + REGION_SLACK
+}

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { loadCodecs } from '../../src/codecs/index.ts'
+import { BLOCK_ELEMENTS } from '../../src/tensors/blocks.ts'
+import { type CodecCase, codecContract } from '../contract/codec.ts'
+import { naiveMask, roundHalf } from './numbers.ts'
+
+const codecs = await loadCodecs()
+
+/** Ways to use each codec; a codec without a line here fails below. */
+const cases = new Map<string, readonly CodecCase[]>([
+  ['raw', [{ parameters: {} }]],
+  [
+    'bitdelta',
+    [
+      { parameters: {}, decoded: (_, delta) => signTimesMean(delta, 1, 'keep') },
+      {
+        parameters: { factor: 0.5, zeros: 'plus' },
+        decoded: (_, delta) => signTimesMean(delta, 0.5, 'plus'),
+      },
+      { parameters: { factor: 0 }, decoded: (_, delta) => new Float32Array(delta.length) },
+    ],
+  ],
+  [
+    'sparse',
+    [
+      { parameters: {}, decoded: (_, delta) => delta.map((value) => value + 0) },
+      {
+        parameters: { values: 'BF16' },
+        decoded: (_, delta) => delta.map((value) => (value === 0 ? 0 : roundHalf('BF16', value))),
+      },
+      {
+        parameters: { values: 'F16' },
+        prepare: (_, delta) => delta.map((value) => value / 2 ** 20),
+        decoded: (_, delta) => delta.map((value) => (value === 0 ? 0 : roundHalf('F16', value))),
+      },
+      {
+        parameters: { mask: 'seeded', seed: 7, drop: 0.5 },
+        prepare: (name, delta) => {
+          const mask = naiveMask(7, name, 0.5, delta.length)
+          return delta.map((value, i) => (mask[i] === 1 ? value : 0))
+        },
+      },
+    ],
+  ],
+])
+
+describe('codecs', () => {
+  it('are bitdelta, raw and sparse', () => {
+    assert.deepEqual(codecs.ids, ['bitdelta', 'raw', 'sparse'])
+  })
+})
+
+for (const id of codecs.ids) codecContract(codecs.get(id), cases.get(id) ?? [])
+
+function signTimesMean(delta: Float32Array, factor: number, zeros: 'keep' | 'plus'): Float32Array {
+  let sum = 0
+  for (let from = 0; from < delta.length; from += BLOCK_ELEMENTS) {
+    sum += delta
+      .subarray(from, from + BLOCK_ELEMENTS)
+      .reduce((total, value) => total + Math.abs(value), 0)
+  }
+  const scale = Math.fround(factor * (sum / delta.length))
+  return delta.map((value) =>
+    value > 0 || (value === 0 && zeros === 'plus') ? scale : value < 0 ? -scale : 0,
+  )
+}

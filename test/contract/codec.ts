@@ -1,0 +1,276 @@
+import assert from 'node:assert/strict'
+import type { Codec, EncodedTensor } from '../../src/codecs/index.ts'
+import { encodeTensor } from '../../src/codecs/manifest/encode-delta.ts'
+import { decodedDigest, verifyTensor } from '../../src/codecs/manifest/verify.ts'
+import { openKernels } from '../../src/compute/open-kernels.ts'
+import { MalformedError, VerificationError } from '../../src/errors.ts'
+import type { ParameterValues } from '../../src/parameters.ts'
+import { registryOf } from '../../src/registry.ts'
+import { BLOCK_ELEMENTS } from '../../src/tensors/blocks.ts'
+import { dtypeBytes, type WeightDType, weightDTypes } from '../../src/tensors/dtype.ts'
+import { elementsOf } from '../../src/tensors/tensor.ts'
+import {
+  bytesOfFloats,
+  collectSections,
+  deltaTensor,
+  hex,
+  memorySections,
+  sha256Hex,
+  type TestTensor,
+} from '../codecs/memory-tensor.ts'
+import { pseudoRandom, subtract, widenBytes } from '../codecs/numbers.ts'
+
+/** One way to use a codec, and what it must decode to. */
+export interface CodecCase {
+  readonly parameters: ParameterValues
+  /** Brings a delta into a form that the codec accepts; the delta itself where left out. */
+  prepare?(name: string, delta: Float32Array): Float32Array
+  /** The decoded f32 delta, computed naively; the delta itself where left out. */
+  decoded?(name: string, delta: Float32Array): Float32Array
+}
+
+/** What every codec promises, for one entry and the ways to use it. */
+export function codecContract(codec: Codec, cases: readonly CodecCase[]): void {
+  for (const use of cases) {
+    describe(`codec ${codec.id} with ${JSON.stringify(use.parameters)}`, () => {
+      contractOf(codec, use)
+    })
+  }
+}
+
+function contractOf(codec: Codec, use: CodecCase): void {
+  const kernels = openKernels()
+  const context = { kernels, codecs: registryOf('codec', [codec]) }
+  const { parameters } = use
+
+  afterEach('gives all memory back', () => assert.equal(kernels.allocated, 0))
+
+  function makeTensor(count: number, dtype: WeightDType, name = TENSOR): TestTensor {
+    const tensor = randomTensor(count, dtype, name)
+    return { ...tensor, delta: use.prepare?.(name, tensor.delta) ?? tensor.delta }
+  }
+
+  async function encode(tensor: TestTensor, chunkBlocks?: number) {
+    const { sink, stored } = collectSections()
+    const given = deltaTensor(kernels, tensor, chunkBlocks)
+    const encoded = await encodeTensor(given, { codec: codec.id, parameters }, sink, context)
+    return { encoded, stored }
+  }
+
+  async function decode(
+    tensor: TestTensor,
+    encoded: EncodedTensor,
+    stored: ReadonlyMap<string, Uint8Array>,
+    { blocks = 16, post = false } = {},
+  ): Promise<Buffer> {
+    const elements = elementsOf(encoded.spec.shape)
+    const baseWidth = dtypeBytes[encoded.spec.dtype]
+    const width = post ? baseWidth : 4
+    const reader = await codec.open(encoded, memorySections(stored), context)
+    const size = Math.min(elements, blocks * BLOCK_ELEMENTS)
+    const [out, base] = [kernels.allocate(size * width), kernels.allocate(size * baseWidth)]
+    try {
+      const pieces: Uint8Array[] = []
+      for (let from = 0; from < elements; from += size) {
+        const count = Math.min(size, elements - from)
+        base.u8.set(tensor.base.subarray(from * baseWidth, (from + count) * baseWidth))
+        await (post ? reader.readPost!(out, count, base) : reader.read(out, count, base))
+        pieces.push(Uint8Array.from(out.u8.subarray(0, count * width)))
+      }
+      return Buffer.concat(pieces)
+    } finally {
+      reader.close()
+      reader.close()
+      kernels.release(out)
+      kernels.release(base)
+    }
+  }
+
+  /** Bytes are refused, or finite values that the hash refuses, or the values that were encoded. */
+  async function acceptsOnlyTheSame(
+    tensor: TestTensor,
+    encoded: EncodedTensor,
+    stored: ReadonlyMap<string, Uint8Array>,
+    original: Uint8Array,
+  ): Promise<void> {
+    const sections = memorySections(stored)
+    const verified = verifyTensor(codec, encoded, sections, readBase(tensor), context)
+    const accepted = await verified.then(() => true, onlyRefusals)
+    const decoded = await decode(tensor, encoded, stored).catch(onlyRefusals)
+    assert.equal(accepted, decoded !== false && firstDifference(decoded, original) === -1)
+    assert.ok(decoded === false || widenBytes('F32', decoded).every(Number.isFinite))
+  }
+
+  for (const dtype of weightDTypes) {
+    for (const count of [0, 1, BLOCK_ELEMENTS - 1, BLOCK_ELEMENTS + 1]) {
+      it(`decodes ${count} elements of ${dtype} to what it declares`, async () => {
+        const tensor = makeTensor(count, dtype)
+        const { encoded, stored } = await encode(tensor)
+        const expected = use.decoded?.(TENSOR, tensor.delta) ?? tensor.delta
+        assert.equal(
+          firstDifference(await decode(tensor, encoded, stored), bytesOfFloats(expected)),
+          -1,
+        )
+        if (codec.exact) {
+          const post = await decode(tensor, encoded, stored, { post: true })
+          assert.equal(firstDifference(post, tensor.post), -1)
+        }
+        const decoded = codec.exact ? tensor.post : bytesOfFloats(expected)
+        assert.equal(hex(encoded.sha256), sha256Hex(decoded))
+        const digest = await decodedDigest(
+          codec,
+          encoded,
+          memorySections(stored),
+          readBase(tensor),
+          context,
+        )
+        assert.equal(hex(digest), hex(encoded.sha256))
+      })
+    }
+  }
+
+  it('stores and decodes the same bytes for chunks of 1, 3 and 16 blocks', async () => {
+    const tensor = makeTensor(4 * BLOCK_ELEMENTS + 77, 'BF16')
+    const whole = await encode(tensor, 16)
+    const decoded = await decode(tensor, whole.encoded, whole.stored)
+    for (const blocks of [1, 3, 16]) {
+      assert.deepEqual(await encode(tensor, blocks), whole)
+      const again = await decode(tensor, whole.encoded, whole.stored, { blocks })
+      assert.equal(firstDifference(again, decoded), -1)
+    }
+  })
+
+  it('decodes a zero delta to +0', async () => {
+    const { base, spec } = randomTensor(1000, 'BF16', TENSOR)
+    const tensor = { spec, base, post: base, delta: new Float32Array(1000) }
+    const { encoded, stored } = await encode(tensor)
+    assert.equal(firstDifference(await decode(tensor, encoded, stored), Buffer.alloc(4000)), -1)
+  })
+
+  for (const name of ['__proto__', 'a\0b', '重み.0.💡', '../x', ' ', 'a'.repeat(512)]) {
+    it(`takes a tensor named ${JSON.stringify(name.slice(0, 20))}`, async () => {
+      const tensor = makeTensor(33, 'F32', name)
+      const { encoded, stored } = await encode(tensor)
+      assert.equal(encoded.spec.name, name)
+      const expected = use.decoded?.(name, tensor.delta) ?? tensor.delta
+      assert.equal(
+        firstDifference(await decode(tensor, encoded, stored), bytesOfFloats(expected)),
+        -1,
+      )
+    })
+  }
+
+  it('refuses sections that are cut, too long or absent', async () => {
+    const tensor = makeTensor(BLOCK_ELEMENTS + 9, 'F32')
+    const { encoded, stored } = await encode(tensor)
+    const original = await decode(tensor, encoded, stored)
+    for (const [section, bytes] of stored) {
+      const zero = new Uint8Array(1)
+      for (const damaged of [bytes.subarray(0, -1), Buffer.concat([bytes, zero])]) {
+        const sections = new Map(stored).set(section, damaged)
+        await assert.rejects(decode(tensor, encoded, sections), MalformedError)
+      }
+      const sections = new Map(stored)
+      sections.delete(section)
+      await acceptsOnlyTheSame(tensor, encoded, sections, original)
+    }
+  })
+
+  it('decodes garbage to finite values at most, and accepts it only if they are the same', async () => {
+    const tensor = makeTensor(5000, 'F32')
+    const { encoded, stored } = await encode(tensor)
+    const original = await decode(tensor, encoded, stored)
+    const random = pseudoRandom(7)
+    for (const [section, bytes] of stored) {
+      for (let attempt = 0; attempt < 40; attempt++) {
+        const garbage = Uint8Array.from(bytes)
+        if (attempt < 10) for (let i = 0; i < garbage.length; i++) garbage[i] = random() * 256
+        else garbage[Math.floor(random() * garbage.length)]! ^= 1 << (attempt & 7)
+        const sections = new Map(stored).set(section, garbage)
+        await acceptsOnlyTheSame(tensor, encoded, sections, original)
+      }
+    }
+  })
+
+  it('allocates no more than a few blocks for a tensor that claims 2³¹ elements', async () => {
+    const tensor = makeTensor(64, 'F32')
+    const { encoded, stored } = await encode(tensor)
+    const spec = { ...encoded.spec, shape: [2 ** 31] }
+    const before = kernels.peak
+    await codec.open({ ...encoded, spec }, memorySections(stored), context).then(
+      (reader) => reader.close(),
+      (error: unknown) => assert.ok(error instanceof MalformedError),
+    )
+    assert.ok(kernels.peak - before < 16 * 4 * BLOCK_ELEMENTS)
+  })
+
+  it('refuses unknown, missing and ill-typed stored parameters and other dtypes', async () => {
+    const tensor = makeTensor(64, 'F32')
+    const { encoded, stored } = await encode(tensor)
+    const entries = Object.entries(encoded.parameters)
+    const damaged: EncodedTensor[] = [
+      { ...encoded, parameters: { ...encoded.parameters, other: 1 } },
+      { ...encoded, spec: { ...encoded.spec, dtype: 'I64' } },
+      ...entries.map((_, i) => ({
+        ...encoded,
+        parameters: Object.fromEntries(entries.toSpliced(i, 1)),
+      })),
+      ...entries.map(([name]) => ({
+        ...encoded,
+        parameters: { ...encoded.parameters, [name]: [1] },
+      })),
+    ]
+    for (const bad of damaged) {
+      await assert.rejects(
+        codec.open(bad, memorySections(stored), context),
+        (error) => error instanceof MalformedError && error.id === 'E_BAD_ENCODING',
+      )
+    }
+  })
+
+  it('refuses counts that are not whole blocks', async () => {
+    const tensor = makeTensor(BLOCK_ELEMENTS + 1, 'F32')
+    const { encoded, stored } = await encode(tensor)
+    const reader = await codec.open(encoded, memorySections(stored), context)
+    const out = kernels.allocate(8 * BLOCK_ELEMENTS)
+    await assert.rejects(reader.read(out, 5, out), RangeError)
+    await assert.rejects(reader.read(out, BLOCK_ELEMENTS + 2, out), RangeError)
+    reader.close()
+    kernels.release(out)
+  })
+}
+
+function readBase(tensor: TestTensor) {
+  return async (offset: number, into: Uint8Array) => {
+    into.set(tensor.base.subarray(offset, offset + into.length))
+  }
+}
+
+function onlyRefusals(error: unknown): false {
+  assert.ok(error instanceof MalformedError || error instanceof VerificationError)
+  return false
+}
+
+const TENSOR = 'model.layers.0.mlp.up_proj.weight'
+
+/** A base and a post that differ in most elements, by little; every eighth is equal in both. */
+function randomTensor(count: number, dtype: WeightDType, name: string): TestTensor {
+  const random = pseudoRandom(count + dtype.length)
+  const width = dtypeBytes[dtype]
+  const base = new Uint8Array(count * width)
+  for (let i = 0; i < count; i++) {
+    // Finite in each dtype: the exponent is below its maximum.
+    for (let byte = 0; byte < width; byte++) base[i * width + byte] = random() * 256
+    base[i * width + width - 1]! &= 0xbb
+  }
+  const post = Uint8Array.from(base)
+  for (let i = 0; i < count; i++) if (i % 8 !== 3) post[i * width]! ^= random() * 256
+  const delta = subtract(widenBytes(dtype, post), widenBytes(dtype, base))
+  return { spec: { name, dtype, shape: [count] }, base, post, delta }
+}
+
+function firstDifference(actual: Uint8Array, expected: Uint8Array): number {
+  if (actual.length !== expected.length) return Math.min(actual.length, expected.length)
+  if (Buffer.compare(actual, expected) === 0) return -1
+  return actual.findIndex((byte, i) => byte !== expected[i])
+}

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { modes, type Operator, scopes } from '../../src/operators/index.ts'
+import { createRandom } from '../../src/random.ts'
+import { BLOCK_ELEMENTS } from '../../src/tensors/blocks.ts'
+import { bits, runOnTensor } from '../support/run-operator.ts'
+
+/** What every operator promises, whatever it computes. */
+export function operatorContract(operator: Operator): void {
+  const inputs = operator.kind === 'edit' ? 1 : 3
+  // Five blocks and a rest that is no multiple of a vector, so that chunks of 1 and 3 blocks differ.
+  const elements = 5 * BLOCK_ELEMENTS + 17
+
+  it('says what it is', () => {
+    assert.match(operator.about, /^[a-z].{10,}[^.]$/)
+    assert.match(operator.reference, /^https:\/\//)
+    assert.ok(scopes.includes(operator.scope))
+    for (const { about } of Object.values(operator.parameters)) assert.match(about, /\w/)
+  })
+
+  it('maps zero to zero', async () => {
+    for (const mode of modes) {
+      const zeros = Array.from({ length: inputs }, () => new Float32Array(1000))
+      const out = await runOnTensor(operator, zeros, { mode })
+      assert.ok(out.every((value) => value === 0))
+    }
+  })
+
+  it('gives finite values for every element, down to one', async () => {
+    for (const size of [1, 3, 1000]) {
+      const out = await runOnTensor(operator, samples(inputs, size))
+      assert.equal(out.length, size)
+      assert.ok(out.every(Number.isFinite))
+    }
+  })
+
+  it('gives the same bytes again, for chunks of 1, 3 and 16 blocks, in every mode', async () => {
+    const given = samples(inputs, elements)
+    for (const mode of modes) {
+      const expected = bits(await runOnTensor(operator, given, { mode, chunkBlocks: 16 }))
+      for (const chunkBlocks of [1, 3, 16]) {
+        const out = bits(await runOnTensor(operator, given, { mode, chunkBlocks }))
+        assert.equal(Buffer.compare(Buffer.from(out.buffer), Buffer.from(expected.buffer)), 0)
+      }
+    }
+  })
+
+  const { identity } = operator
+  if (identity !== undefined) {
+    it(`changes nothing with ${JSON.stringify(identity)}`, async () => {
+      const [input] = samples(1, 1000)
+      input!.set([0, -0, 1e-45, -3e38])
+      assert.deepEqual(
+        [...(await runOnTensor(operator, [input!], { parameters: identity }))].map(positiveZero),
+        [...input!].map(positiveZero),
+      )
+    })
+  }
+}
+
+function samples(count: number, elements: number): Float32Array[] {
+  return Array.from({ length: count }, (_, i) => {
+    const random = createRandom('operator contract', i)
+    // A few distinct magnitudes among them, so that ties and sums of zero occur.
+    return Float32Array.from({ length: elements }, () => {
+      const word = random.word()
+      return word % 3 === 0 ? ((word % 8) - 4) / 1024 : (word / 2 ** 32 - 0.5) / 64
+    })
+  })
+}
+
+function positiveZero(value: number): number {
+  return value + 0
+}

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { operator as trim } from '../../src/operators/trim.ts'
+import { createRandom } from '../../src/random.ts'
+import { BLOCK_ELEMENTS } from '../../src/tensors/blocks.ts'
+import { bits, runOnTensor, runOperator } from '../support/run-operator.ts'
+
+/** Sorts by magnitude, then by index, and keeps the first ⌊density · n⌋. */
+function oracle(x: Float32Array, density: number): Float32Array {
+  const order = [...x.keys()].sort((a, b) => Math.abs(x[b]!) - Math.abs(x[a]!) || a - b)
+  const out = new Float32Array(x.length)
+  for (const i of order.slice(0, Math.floor(density * x.length))) out[i] = x[i]!
+  return out
+}
+
+function sample(elements: number, values: number): Float32Array {
+  const random = createRandom('trim', elements, values)
+  return Float32Array.from({ length: elements }, () => (random.below(values) - values / 2) / 1000)
+}
+
+describe('trim', () => {
+  it('keeps the lowest index of equals', async () => {
+    const out = await runOnTensor(trim, [[1, 1, 1, 1]], { parameters: { density: 0.5 } })
+    assert.deepEqual([...out], [1, 1, 0, 0])
+  })
+
+  it('keeps ⌊density · n⌋ elements', async () => {
+    const out = await runOnTensor(trim, [[5, 4, 3, 2, 1]], { parameters: { density: 0.5 } })
+    assert.deepEqual([...out], [5, 4, 0, 0, 0])
+    const none = await runOnTensor(trim, [[1, 2, 3]], { parameters: { density: 0 } })
+    assert.deepEqual([...none], [0, 0, 0])
+  })
+
+  it('ranks within a tensor, or over all of them', async () => {
+    const deltas = [{ a: Float32Array.of(10, 9, 8, 7), b: Float32Array.of(1, 2, 3, 4) }]
+    const each = await runOperator(trim, deltas, { parameters: { density: 0.5 } })
+    assert.deepEqual([...each.a!, ...each.b!], [10, 9, 0, 0, 0, 0, 3, 4])
+    const parameters = { density: 0.5, over: 'all' }
+    const all = await runOperator(trim, deltas, { parameters })
+    assert.deepEqual([...all.a!, ...all.b!], [10, 9, 8, 7, 0, 0, 0, 0])
+  })
+
+  it('hands out ties over all tensors in the order of names and indexes', async () => {
+    const deltas = [{ a: Float32Array.of(1, 2, 1), b: Float32Array.of(-1, 1, 3, 1) }]
+    const parameters = { density: 5 / 7 + 1e-9, over: 'all' }
+    const { a, b } = await runOperator(trim, deltas, { parameters })
+    assert.deepEqual([...a!, ...b!], [1, 2, 1, -1, 0, 3, 0])
+  })
+
+  it('agrees with a sort, with many equals and with none', async () => {
+    for (const values of [7, 2 ** 31]) {
+      const x = sample(2 * BLOCK_ELEMENTS + 5, values)
+      for (const density of [0.001, 0.2, 0.77]) {
+        const out = await runOnTensor(trim, [x], { parameters: { density }, chunkBlocks: 1 })
+        assert.deepEqual(bits(out), bits(oracle(x, density)))
+      }
+    }
+  })
+
+  it('keeps subnormal differences apart', async () => {
+    const x = Float32Array.of(1e-45, -3e-45, 2e-45, 1e-38)
+    const out = await runOnTensor(trim, [x], { parameters: { density: 0.5 } })
+    assert.deepEqual(bits(out), bits(oracle(x, 0.5)))
+  })
+})

@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict'
+import type { Stream } from '@libp2p/interface'
+import { createMemoryRecordSet, type RecordSet } from '../../protocol/record-set.ts'
+import { publicNetworkId } from '../../protocol/signature.ts'
+import { createMessageStream } from '../../protocol/sync/message-stream.ts'
+import { encodeResponse, type SyncRequest } from '../../protocol/sync/messages.ts'
+import { syncProtocol } from '../../protocol/sync/sync.ts'
+import { cidOf, encodeCanonical } from '../../src/canonical.ts'
+import { keyOf, NOW, signedScore } from './fixtures.ts'
+import { createRecordPeer, eventually, idsOf } from './record-peers.ts'
+
+const HOUR = 3_600_000
+const protocol = syncProtocol(publicNetworkId)
+
+async function setOf(seed: number, count: number, from = 0): Promise<RecordSet> {
+  const key = await keyOf(seed)
+  const set = createMemoryRecordSet()
+  await set.add(Array.from({ length: count }, (_, i) => signedScore(key, { seq: from + i })))
+  return set
+}
+
+/** A set that holds what no honest node would: records that were never judged. */
+function setOfBytes(all: readonly Uint8Array[]): RecordSet {
+  const byId = new Map(all.map((bytes) => [cidOf(bytes).toString(), bytes]))
+  return {
+    size: byId.size,
+    has: (id) => byId.has(id.toString()),
+    get: async (id) => byId.get(id.toString()),
+    ids: () => all.map((bytes) => cidOf(bytes)),
+    add: async () => [],
+  }
+}
+
+describe('sync', () => {
+  it('makes two sets equal when their nodes connect', async () => {
+    await using one = await createRecordPeer({ records: await setOf(1, 30) })
+    await using other = await createRecordPeer({ records: await setOf(2, 20) })
+    await Promise.all([one.sync.start(), other.sync.start()])
+    await one.connect(other)
+    await eventually('both have 50', () => one.records.size === 50 && other.records.size === 50)
+    assert.deepEqual(idsOf(one.records), idsOf(other.records))
+    assert.equal(one.arrived.length, 20)
+    assert.deepEqual([...one.failures, ...other.failures], [])
+  })
+
+  it('brings what came later at the next interval, over several nodes', async () => {
+    const syncIntervalMs = 50
+    await using one = await createRecordPeer({ syncIntervalMs })
+    await using middle = await createRecordPeer({ syncIntervalMs })
+    await using other = await createRecordPeer({ syncIntervalMs })
+    for (const peer of [one, middle, other]) await peer.sync.start()
+    await one.connect(middle)
+    await middle.connect(other)
+    await one.records.add([signedScore(await keyOf(1))])
+    await eventually('the record is there', () => other.records.size === 1)
+    assert.deepEqual(idsOf(other.records), idsOf(one.records))
+  })
+
+  it('recognises equal sets in one round trip', async () => {
+    const requests: SyncRequest['type'][] = []
+    await using one = await createRecordPeer({ records: await setOf(1, 1000) })
+    await using other = await createRecordPeer({ records: await setOf(1, 1000) })
+    await other.sync.start()
+    await one.connect(other)
+    const handler = other.libp2p
+    const original = handler.services.pubsub
+    assert.ok(original)
+    assert.equal(await one.sync.pullFrom(other.peerId), 0)
+    assert.deepEqual(requests, [])
+  })
+
+  it('brings a late joiner 10,000 scores in seconds #slow', async function () {
+    this.timeout(30_000)
+    await using full = await createRecordPeer({ records: await setOf(1, 10_000) })
+    await using late = await createRecordPeer()
+    await full.sync.start()
+    await late.connect(full)
+    const start = performance.now()
+    assert.equal(await late.sync.pullFrom(full.peerId), 10_000)
+    const seconds = (performance.now() - start) / 1000
+    process.stdout.write(`      10,000 scores in ${seconds.toFixed(2)} s\n`)
+    assert.ok(seconds < 15)
+    assert.deepEqual(idsOf(late.records), idsOf(full.records))
+  })
+
+  it('ends with a peer that sends what it had to know is wrong, and keeps the rest', async () => {
+    const key = await keyOf(1)
+    const good = signedScore(key)
+    const forged = signedScore(key, { seq: 2, networkId: new Uint8Array(32) })
+    await using liar = await createRecordPeer({ records: setOfBytes([good.bytes, forged.bytes]) })
+    await using one = await createRecordPeer()
+    await liar.sync.start()
+    await one.connect(liar)
+    await assert.rejects(one.sync.pullFrom(liar.peerId), { id: 'E_SYNC_REFUSED' })
+    assert.deepEqual(idsOf(one.records), [good.id.toString()])
+  })
+
+  it('holds records from the future back and asks for them when their time has come', async () => {
+    const key = await keyOf(1)
+    const records = createMemoryRecordSet()
+    await records.add([
+      signedScore(key, { seq: 1 }),
+      signedScore(key, { seq: 2, at: NOW + 24 * HOUR }),
+    ])
+    let now = NOW
+    let fetched = 0
+    const get = records.get
+    const counted: RecordSet = {
+      ...records,
+      size: 2,
+      get(id) {
+        fetched++
+        return get(id)
+      },
+    }
+    await using ahead = await createRecordPeer({ records: counted })
+    await using one = await createRecordPeer({ now: () => now })
+    await ahead.sync.start()
+    await one.connect(ahead)
+    assert.equal(await one.sync.pullFrom(ahead.peerId), 1)
+    assert.equal(await one.sync.pullFrom(ahead.peerId), 0)
+    assert.equal(fetched, 2)
+    now += 24 * HOUR
+    assert.equal(await one.sync.pullFrom(ahead.peerId), 1)
+    assert.deepEqual(idsOf(one.records), idsOf(records))
+  })
+
+  it('keeps peers whose clocks are a day apart on one set of settled records', async () => {
+    await using behind = await createRecordPeer({
+      records: await setOf(1, 5),
+      now: () => NOW - 24 * HOUR,
+    })
+    await using right = await createRecordPeer({ records: await setOf(2, 5) })
+    await using ahead = await createRecordPeer({
+      records: await setOf(3, 5),
+      now: () => NOW + 24 * HOUR,
+    })
+    const peers = [behind, right, ahead]
+    await Promise.all(peers.map(({ sync }) => sync.start()))
+    await right.connect(behind)
+    await right.connect(ahead)
+    await eventually('the right and the fast clock agree', () => {
+      return right.records.size === 15 && ahead.records.size === 15
+    })
+    assert.deepEqual(idsOf(right.records), idsOf(ahead.records))
+    assert.equal(behind.records.size, 5)
+    assert.deepEqual(
+      peers.flatMap(({ failures }) => failures),
+      [],
+    )
+  })
+
+  it('asks for large records again until all have come', async () => {
+    const values = Array<number>(32).fill(1)
+    const key = await keyOf(1)
+    const records = createMemoryRecordSet()
+    const many = Array.from({ length: 1500 }, (_, seq) => {
+      const sealed = signedScore(key, { seq })
+      return { ...sealed, record: { ...sealed.record, body: { ...sealed.record.body, values } } }
+    })
+    await records.add(many)
+    await using full = await createRecordPeer({ records })
+    await using one = await createRecordPeer()
+    await full.sync.start()
+    await one.connect(full)
+    assert.equal(await one.sync.pullFrom(full.peerId), 1500)
+  })
+
+  it('speaks only to peers of its network', async () => {
+    await using one = await createRecordPeer({ networkId: new Uint8Array(32).fill(5) })
+    await using other = await createRecordPeer({ records: await setOf(1, 3) })
+    await Promise.all([one.sync.start(), other.sync.start()])
+    await one.connect(other)
+    await assert.rejects(one.sync.pullFrom(other.peerId), {
+      name: 'NetworkError',
+      id: 'E_SYNC_FAILED',
+    })
+    assert.equal(one.records.size, 0)
+  })
+
+  it('rejects when the peer is not connected', async () => {
+    await using one = await createRecordPeer()
+    const { peerId } = one
+    await assert.rejects(one.sync.pullFrom(peerId), { id: 'E_SYNC_FAILED' })
+  })
+})
+
+describe('a sync server', () => {
+  async function streamTo(peer: Awaited<ReturnType<typeof createRecordPeer>>) {
+    const client = await createRecordPeer()
+    const connection = await client.connect(peer)
+    const stream = await connection.newStream(protocol)
+    return { client, stream, messages: createMessageStream(stream, 400_000) }
+  }
+  const closed = (stream: Stream) => eventually('the stream ends', () => stream.status !== 'open')
+  const options = { signal: AbortSignal.timeout(5000) }
+
+  it('ends the stream of a peer that sends no request or too much', async () => {
+    await using server = await createRecordPeer({ records: await setOf(1, 3) })
+    await server.sync.start()
+    for (const message of [
+      new Uint8Array([1]),
+      encodeCanonical({ type: 'compare', digest: new Uint8Array(31) }),
+      encodeCanonical({ type: 'fetch', ids: new Uint8Array(513 * 32) }),
+      encodeCanonical({ type: 'list', buckets: new Uint8Array(257) }),
+      new Uint8Array(40_000),
+    ]) {
+      const { client, stream, messages } = await streamTo(server)
+      await using _ = client
+      await messages.write(message, options)
+      await closed(stream)
+    }
+    await using honest = await createRecordPeer()
+    await honest.connect(server)
+    assert.equal(await honest.sync.pullFrom(server.peerId), 3)
+  })
+})
+
+describe('a sync client', () => {
+  it('gives up on a server that answers something else or never ends', async () => {
+    const endless = Array.from({ length: 3 }, (_, i) => new Uint8Array(32).fill(i + 1))
+    const answers = {
+      'another type': () => encodeResponse({ type: 'fetch', records: [] }),
+      'no message': () => new Uint8Array([0xff]),
+      'too much': () => new Uint8Array(500_000),
+      'ids for ever': (turn: number) =>
+        turn === 0
+          ? encodeResponse({ type: 'compare', buckets: new Uint8Array(4096) })
+          : encodeResponse({ type: 'list', ids: endless, more: true }),
+    }
+    for (const [name, answer] of Object.entries(answers)) {
+      await using server = await createRecordPeer()
+      await using client = await createRecordPeer()
+      await server.libp2p.handle(protocol, async (stream) => {
+        const messages = createMessageStream(stream, 100_000)
+        const signal = AbortSignal.timeout(5000)
+        for (let turn = 0; ; turn++) {
+          if ((await messages.read({ signal }).catch(() => undefined)) === undefined) return
+          await messages.write(answer(turn), { signal }).catch(() => undefined)
+        }
+      })
+      await client.connect(server)
+      await assert.rejects(client.sync.pullFrom(server.peerId), { id: 'E_SYNC_FAILED' }, name)
+      assert.equal(client.records.size, 0)
+    }
+  })
+})
