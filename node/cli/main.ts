@@ -64,7 +64,7 @@ async function perform(verb: Verb, parsed: Parsed, context: Performance): Promis
   const job: JobOptions = { signal, onProgress: (progress) => output.progress(progress) }
   try {
     if (!isJobVerb(verb)) return await verb.here(parsed, { ...job, config, output })
-    const result = await performJob(verb, parsed, config, output, job)
+    const result = await performJob(verb, parsed, config, job)
     output.settle()
     if (output.mode === 'json') output.line(JSON.stringify(result))
     else if (output.mode === 'quiet') for (const id of verb.ids?.(result) ?? []) output.line(id)
@@ -84,7 +84,6 @@ async function performJob(
   verb: JobVerb,
   parsed: Parsed,
   config: Config,
-  output: Output,
   options: JobOptions,
 ): Promise<unknown> {
   const input = verb.parse(parsed)

@@ -99,8 +99,6 @@ describe('dare', () => {
     const x = Float32Array.from({ length: 70_003 }, (_, i) => Math.fround(Math.sin(i)) / 50)
     const parameters = { p: 0.7, seed: 3 }
     const out = await runOnTensor(dare, [x], { name, mode: 'mergekit', parameters })
-    const norm = (values: Float32Array): number =>
-      values.reduce((sum, value) => sum + Math.abs(value), 0)
     const masked = x.map((value, i) => (isDrawn(i, 0.7, 3) ? 0 : value))
     const factor = Math.fround(norm(x) / norm(masked))
     assert.deepEqual(
@@ -131,4 +129,8 @@ async function hash(tensor: string, seed: number): Promise<string> {
   const x = new Float32Array(100_000).fill(1)
   const out = await runOnTensor(drop, [x], { name: tensor, parameters: { p: 0.5, seed } })
   return createHash('sha256').update(out).digest('hex')
+}
+
+function norm(values: Float32Array): number {
+  return values.reduce((sum, value) => sum + Math.abs(value), 0)
 }
