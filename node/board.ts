@@ -50,17 +50,19 @@ export async function scoreRecords(node: SwarmNode, suite: CID): Promise<ScoreRe
 
 /**
  * Compares a variant with what it is judged against: an edit with its parent, a merge with its best
- * operand, a delta with the base. `undefined` while one of them has not been measured enough.
+ * operand, a delta with the base; or all with `against`. `undefined` while one of the two has not been
+ * measured enough.
  */
 export function judgeVariant(
   node: SwarmNode,
   { board, recipes }: View,
   variant: CID,
+  against?: CID,
 ): Comparison | undefined {
   const recipe = recipes.get(variant.toString())
   if (recipe === undefined) return undefined
   const candidates = referencesOf(recipe, node.engine).map(recipeId)
-  const reference = bestOf(board, candidates)
+  const reference = against ?? bestOf(board, candidates)
   if (reference === undefined) return undefined
   return compareOnBoard(board, { variant, reference, base: baseVariant(node, recipe.base) })
 }

@@ -51,11 +51,16 @@ export function colourWanted(isTTY: boolean, env: NodeJS.ProcessEnv = process.en
   return isTTY || (env['FORCE_COLOR'] ?? '') !== ''
 }
 
-/** The environment that a child node inherits: everything but settings of its parent's node. */
-export function childEnvironment(home: string, env: NodeJS.ProcessEnv = process.env) {
+/** The environment of a child node: its own settings in place of its parent's. */
+export function childEnvironment(
+  home: string,
+  init: { readonly peers?: readonly string[]; readonly env?: NodeJS.ProcessEnv } = {},
+): NodeJS.ProcessEnv {
+  const { peers = [], env = process.env } = init
   return {
     ...Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('DELTASWARM_'))),
     DELTASWARM_HOME: home,
+    ...(peers.length === 0 ? {} : { DELTASWARM_PEERS: peers.join(',') }),
   }
 }
 

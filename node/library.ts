@@ -45,7 +45,7 @@ export interface Library {
   list(): Promise<readonly Listed[]>
   /** A local or announced name, else the short id. */
   nameOf(cid: CID): Promise<string>
-  /** The recipe that a delta or a recipe denotes, with its blocks here. */
+  /** The recipe that a delta, a recipe or the weights id of a known base denotes, with its blocks here. */
   recipe(cid: CID, options: JobOptions): Promise<Recipe>
   /** Stores a recipe and resolves to the variant's id. */
   keep(recipe: Recipe): Promise<CID>
@@ -201,6 +201,7 @@ export function createLibrary({ store, bases, engine, connect }: LibraryComponen
       return (await list()).find((item) => item.cid.equals(cid))?.name ?? shortId(cid)
     },
     async recipe(cid, options) {
+      if ((await bases.known()).has(cid.toString())) return identity(cid, { weights: cid })
       await ensure(cid, options)
       const bytes = await blocks.get(cid)
       const kind = bytes === undefined ? undefined : linksOf(bytes, cid).kind

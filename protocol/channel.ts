@@ -63,6 +63,8 @@ export function createChannel(
 
   async function read(): Promise<void> {
     const end = new NetworkError('E_STREAM_ENDED', `the stream to ${peer} ended`)
+    // A stream that was reset while it opened tells nobody any more.
+    if (stream.status !== 'open') return finish(end)
     try {
       await pipe(
         messageStreamToDuplex(stream).source,

@@ -92,6 +92,7 @@ export function createExchange(components: ExchangeComponents, init: ExchangeIni
   async function serve(stream: Stream, { remotePeer }: Connection): Promise<void> {
     const peer = remotePeer.toString()
     if (bans.has(peer)) return stream.abort(banned(peer))
+    if (stream.status !== 'open') return
     served.add(stream)
     try {
       await serveBlocks(stream, { blockstore, links, clock, turns: reads }, (bytes) => {

@@ -217,7 +217,9 @@ export function createSession(root: CID, init: SessionInit): Session {
     provider.dropped = error
   }
 
+  /** Waits until the store has said what it lacks, so that requests are few and large. */
   function pump(): void {
+    if (walk.counts.looking > 0) return
     for (const provider of present()) {
       if (now < provider.restsUntil) continue
       while (walk.counts.needed > 0) {

@@ -105,15 +105,17 @@ export function createWalk(cid: CID, links: LinksOf): Walk {
     *lacking(count, bits) {
       const order = new Set([root])
       let i = 0
+      let complete = true
       for (const block of order) {
         if (i === count) return
         const held = isSet(bits, i)
         i += 1
         if (!held) yield block
-        if (!held || block.leaf) continue
+        if (!held || block.leaf || !complete) continue
         const next = children.get(block)
-        if (next === undefined) return
-        for (const child of next) order.add(child)
+        // Where the blocks below later nodes stand is unknown until this node is.
+        complete = next !== undefined
+        for (const child of next ?? []) order.add(child)
       }
     },
   }

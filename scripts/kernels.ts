@@ -17,11 +17,10 @@ const flags =
 
 /** The binary and the text of the module; throws with the compiler's messages. */
 export async function compileKernels(): Promise<{ binary: Uint8Array; module: string }> {
-  const source = await readFile(new URL('assembly/kernels.ts', folder), 'utf8')
   let binary: Uint8Array | undefined
   const stderr = createMemoryStream()
   const { error } = await main(['kernels.ts', '--outFile', 'kernels.wasm', ...flags.split(' ')], {
-    readFile: (name) => (name === 'kernels.ts' ? source : null),
+    readFile: (name) => readFile(new URL(`assembly/${name}`, folder), 'utf8').catch(() => null),
     writeFile: (_name, contents) => {
       binary = contents as Uint8Array
     },

@@ -87,7 +87,7 @@ export interface Kernels {
    * `weights` multiply the inputs before the election when `weighted`, otherwise only in the mean.
    * Election: the sign of the sum; a sum of 0 elects `zeroSign`.
    * out = lambda · Σ agreeing (w·x) ÷ Σ agreeing w, in f32, in input order; 0 where none agrees.
-   * `normalize: false` leaves out the division.
+   * `normalize: false` leaves out the division, and so do weights that cancel to less than 10⁻⁸.
    */
   electAndMerge(inputs: readonly Region[], out: Region, count: number, options: ElectAndMerge): void
 
@@ -117,8 +117,8 @@ export interface Kernels {
   /**
    * The exact difference of two weights of one dtype as whole numbers: both bit patterns are mapped to
    * integers in the order of the values they stand for (−0 directly below +0), subtracted modulo
-   * 2^bits, zigzag-coded, and split into byte planes: plane p of the result starts at byte
-   * `p · count` of `planes`. 2 planes for BF16 and F16, 4 for F32.
+   * 2^bits, zigzag-coded, and split into byte planes, lowest first: plane p of the result starts
+   * at byte `p · count` of `planes`. 2 planes for BF16 and F16, 4 for F32.
    */
   orderedDifference(
     dtype: WeightDType,

@@ -29,8 +29,8 @@ export type Regions = Pick<Kernels, 'allocated' | 'peak' | 'allocate' | 'release
 export function createRegions(memory: SharedMemory, maximumBytes: number): Regions {
   /** Gaps by address; no two touch. */
   const gaps: Span[] = []
-  /** Where each region's span ends, by pointer. */
-  const ends = new Map<number, Span & { bytes: number }>()
+  /** The span and usable bytes of each region in use, by pointer. */
+  const used = new Map<number, Span & { bytes: number }>()
   let end = memory.buffer.byteLength
   let allocated = 0
   let peak = 0
@@ -61,7 +61,7 @@ export function createRegions(memory: SharedMemory, maximumBytes: number): Regio
     } catch (cause) {
       throw new LimitError(
         'E_MEMORY',
-        `expected to allocate ${size} bytes, got ${maximumBytes - allocated} left of ${maximumBytes}`,
+        `expected room for ${size} more bytes, got ${allocated} of ${maximumBytes} in use`,
         {
           expected: size,
           actual: maximumBytes - allocated,
@@ -84,18 +84,11 @@ export function createRegions(memory: SharedMemory, maximumBytes: number): Regio
   function giveBack(span: Span): void {
     const after = gaps.findIndex((gap) => gap.start >= span.end)
     const at = after < 0 ? gaps.length : after
-    const previous = gaps[at - 1]
-    const next = gaps[at]
-    const joined = {
-      start: previous?.end === span.start ? previous.start : span.start,
-      end: next?.start === span.end ? next.end : span.end,
-    }
-    const first = joined.start < span.start ? at - 1 : at
-    gaps.splice(
-      first,
-      (joined.start < span.start ? 1 : 0) + (joined.end > span.end ? 1 : 0),
-      joined,
-    )
+    const previous = gaps[at - 1]?.end === span.start ? gaps[at - 1] : undefined
+    const next = gaps[at]?.start === span.end ? gaps[at] : undefined
+    const joined = { start: previous?.start ?? span.start, end: next?.end ?? span.end }
+    const first = previous === undefined ? at : at - 1
+    gaps.splice(first, Number(previous !== undefined) + Number(next !== undefined), joined)
   }
 
   return {
@@ -114,13 +107,13 @@ export function createRegions(memory: SharedMemory, maximumBytes: number): Regio
       }
       const usable = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT
       const span = take(usable + PADDING)
-      ends.set(span.start, { ...span, bytes: usable })
+      used.set(span.start, { ...span, bytes: usable })
       allocated += usable
       peak = Math.max(peak, allocated)
       return viewRegion(memory.buffer, span.start, usable)
     },
     release(region) {
-      const span = ends.get(region.pointer)
+      const span = used.get(region.pointer)
       if (span === undefined) {
         throw new InvalidInputError(
           'E_REGION',
@@ -128,7 +121,7 @@ export function createRegions(memory: SharedMemory, maximumBytes: number): Regio
           { expected: 'a region that was allocated and not yet released', actual: region.pointer },
         )
       }
-      ends.delete(region.pointer)
+      used.delete(region.pointer)
       allocated -= span.bytes
       giveBack(span)
     },

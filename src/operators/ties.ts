@@ -1,7 +1,7 @@
 import type { Region } from '../compute/kernels.ts'
 import { defineOperator } from './index.ts'
 import { majoritySign, positiveZero, type Trimmed } from './statistics/majority-sign.ts'
-import { createTrim, topMagnitudes } from './statistics/top-magnitudes.ts'
+import { createTrim, keepsAll, topMagnitudes } from './statistics/top-magnitudes.ts'
 
 /**
  * Trim, elect a sign per element, merge what agrees with it (Yadav et al., NeurIPS 2023).
@@ -61,6 +61,7 @@ export const operator = defineOperator({
     }
     return (regions: readonly Region[], out, _from, count) => {
       const kept = regions.map((x, i) => {
+        if (keepsAll(selections[i]!)) return x
         trims[i]!(x, scratch[i]!, count)
         return scratch[i]!
       })

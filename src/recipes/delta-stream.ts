@@ -3,9 +3,9 @@ import type { Region } from '../compute/kernels.ts'
 import { sliceRegion } from '../compute/slice-region.ts'
 import type { ChunkMap } from '../operators/index.ts'
 import type { Fold } from '../operators/statistics/statistic.ts'
-import { dtypeBytes } from '../tensors/dtype.ts'
 import type { Lease } from './lease.ts'
 import type { DeltaStep, OperatorStep, PlanNode, WeightsStep } from './plan-node.ts'
+import { readAhead } from './read-ahead.ts'
 import type { TensorJob } from './tensor-job.ts'
 
 /**
@@ -98,12 +98,11 @@ function openDelta(node: DeltaStep, job: TensorJob): DeltaStream {
 function openWeights({ checkpoint }: WeightsStep, job: TensorJob): DeltaStream {
   const { dtype, spec, lease, chunk } = job
   const { kernels } = job.plan.context
-  const size = dtypeBytes[dtype]
-  const post = dtype === 'F32' ? undefined : lease.take(chunk * size)
+  const read = readAhead(checkpoint, spec, chunk, lease)
   return async (out, from, count) => {
-    await checkpoint.read(spec.name, from * size, (post ?? out).u8.subarray(0, count * size))
-    const base = await job.wideBase(from, count)
-    if (post !== undefined) kernels.widen(dtype, post, out, count)
+    const [post, base] = await Promise.all([read(from, count), job.wideBase(from, count)])
+    if (dtype === 'F32') return kernels.subtract(post, base, out, count)
+    kernels.widen(dtype, post, out, count)
     kernels.addScaled(base, out, count, -1)
   }
 }

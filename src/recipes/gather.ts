@@ -56,7 +56,7 @@ async function gatherOne(
           try {
             await scanPass(fold, pass, await openInputs(here, job), job)
           } finally {
-            job.lease.release()
+            await job.lease.release()
           }
         }
         onTensor()
@@ -65,6 +65,6 @@ async function gatherOne(
     }
     return fold.value()
   } finally {
-    lease.release()
+    await lease.release()
   }
 }

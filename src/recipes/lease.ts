@@ -1,15 +1,15 @@
 import type { Kernels, Region } from '../compute/kernels.ts'
 
-/** Regions and readers that live and end together. */
+/** Regions, readers and reads that live and end together. */
 export interface Lease {
   take(bytes: number): Region
-  defer(close: () => void): void
-  /** Gives everything back, the last first; a second call does nothing. */
-  release(): void
+  defer(close: () => unknown): void
+  /** Ends everything, the last first and one after the other; a second call does nothing. */
+  release(): Promise<void>
 }
 
 export function createLease(kernels: Kernels): Lease {
-  const closers: (() => void)[] = []
+  const closers: (() => unknown)[] = []
   return {
     take(bytes) {
       const region = kernels.allocate(bytes)
@@ -17,8 +17,8 @@ export function createLease(kernels: Kernels): Lease {
       return region
     },
     defer: (close) => void closers.push(close),
-    release() {
-      for (let close = closers.pop(); close !== undefined; close = closers.pop()) close()
+    async release() {
+      for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close()
     },
   }
 }

@@ -8,6 +8,7 @@ import { openReader, openStream } from './delta-stream.ts'
 import { type GatherOptions, gatherFindings } from './gather.ts'
 import { nodeAt, type PlanNode } from './plan-node.ts'
 import type { Plan } from './plan.ts'
+import { readAhead, type ReadRange } from './read-ahead.ts'
 import { tiedCopies } from './tied-copies.ts'
 import { type Findings, startJob, type TensorJob } from './tensor-job.ts'
 
@@ -75,13 +76,11 @@ async function* pieces(
       yield { from, count, region: await write(from, count) }
     }
   } finally {
-    job.lease.release()
+    await job.lease.release()
   }
 }
 
-type Writer = (from: number, count: number) => Promise<Region>
-
-async function openWriter(node: PlanNode, job: TensorJob, result: TensorSpec): Promise<Writer> {
+async function openWriter(node: PlanNode, job: TensorJob, result: TensorSpec): Promise<ReadRange> {
   const exact = await openExact(node, job)
   if (exact !== undefined) {
     return result.dtype === job.spec.dtype ? exact : recast(exact, job, result.dtype as WeightDType)
@@ -101,30 +100,27 @@ async function openWriter(node: PlanNode, job: TensorJob, result: TensorSpec): P
 }
 
 /** The tensor's bytes where they are known without arithmetic: the base's own, or a leaf's. */
-async function openExact(node: PlanNode, job: TensorJob): Promise<Writer | undefined> {
+async function openExact(node: PlanNode, job: TensorJob): Promise<ReadRange | undefined> {
   const { spec, lease, chunk, plan } = job
-  const size = dtypeBytes[spec.dtype]
   if (node.kind === 'zero') return job.base
-  if (node.kind === 'weights') {
-    const post = lease.take(chunk * size)
-    return async (from, count) => {
-      await node.checkpoint.read(spec.name, from * size, post.u8.subarray(0, count * size))
-      return post
-    }
-  }
+  if (node.kind === 'weights') return readAhead(node.checkpoint, spec, chunk, lease)
   if (node.kind === 'operator') return undefined
   const tensor = node.source.tensors.get(spec.name)!
   if (!plan.context.codecs.get(tensor.codec).exact) return undefined
   const reader = await openReader(node, job)
   lease.defer(() => reader.close())
-  const post = lease.take(chunk * size)
+  const post = lease.take(chunk * dtypeBytes[spec.dtype])
   return async (from, count) => {
     await reader.readPost!(post, count, await job.base(from, count))
     return post
   }
 }
 
-function recast(exact: Writer, { dtype, lease, chunk, plan }: TensorJob, to: WeightDType): Writer {
+function recast(
+  exact: ReadRange,
+  { dtype, lease, chunk, plan }: TensorJob,
+  to: WeightDType,
+): ReadRange {
   const { kernels } = plan.context
   const wide = lease.take(chunk * 4)
   const out = lease.take(chunk * dtypeBytes[to])

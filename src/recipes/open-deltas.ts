@@ -50,6 +50,6 @@ async function* chunksOf(
       yield { from, count, delta, base, post }
     }
   } finally {
-    job.lease.release()
+    await job.lease.release()
   }
 }

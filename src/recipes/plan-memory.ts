@@ -15,8 +15,8 @@ const REGION_SLACK = 8192
  */
 export function memoryFor(node: PlanNode, spec: TensorSpec, chunkElements: number): number {
   const { f32, own } = sizesOf(spec, chunkElements)
-  // The bytes of base and post, base as f32, the sum, and the result (f32 at most).
-  return 2 * own + 3 * f32 + streamMemory(node, spec, chunkElements)
+  // Two buffers each for the bytes of base and post; base as f32, the sum, the result (f32 at most).
+  return 4 * own + 3 * f32 + streamMemory(node, spec, chunkElements)
 }
 
 function streamMemory(node: PlanNode, spec: TensorSpec, chunkElements: number): number {
@@ -25,7 +25,7 @@ function streamMemory(node: PlanNode, spec: TensorSpec, chunkElements: number): 
     case 'zero':
       return 0
     case 'weights':
-      return own
+      return 2 * own
     case 'delta':
       return codec
     case 'operator': {

@@ -1,8 +1,9 @@
-import type { Region } from '../compute/kernels.ts'
-import { dtypeBytes, type WeightDType } from '../tensors/dtype.ts'
+import type { Kernels, Region } from '../compute/kernels.ts'
+import type { WeightDType } from '../tensors/dtype.ts'
 import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
 import { createLease, type Lease } from './lease.ts'
 import type { Plan } from './plan.ts'
+import { readAhead, type ReadRange } from './read-ahead.ts'
 
 /** What statistics over all tensors found, by the operator's index. */
 export type Findings = ReadonlyMap<number, unknown>
@@ -18,9 +19,9 @@ export interface TensorJob {
   readonly findings: Findings
   readonly lease: Lease
   /** Base bytes of `from … from+count`, valid until another range is asked for. */
-  readonly base: (from: number, count: number) => Promise<Region>
+  readonly base: ReadRange
   /** The same as f32. */
-  readonly wideBase: (from: number, count: number) => Promise<Region>
+  readonly wideBase: ReadRange
   /** The consecutive chunks of the tensor; throws between two when the signal fires. */
   chunks(): Iterable<{ from: number; count: number }>
 }
@@ -36,15 +37,9 @@ export function startJob(plan: Plan, spec: TensorSpec, { findings, signal }: Job
   const lease = createLease(kernels)
   const elements = elementsOf(spec.shape)
   const chunk = Math.min(plan.chunkElements, elements)
-  const size = dtypeBytes[spec.dtype]
   const dtype = spec.dtype as WeightDType
 
-  const base = onceInARow(lease, chunk * size, async (from, count, out) => {
-    await plan.base.read(spec.name, from * size, out.u8.subarray(0, count * size))
-  })
-  const widened = onceInARow(lease, chunk * 4, async (from, count, out) => {
-    kernels.widen(dtype, await base(from, count), out, count)
-  })
+  const base = readAhead(plan.base, spec, chunk, lease)
   return {
     plan,
     spec,
@@ -54,7 +49,7 @@ export function startJob(plan: Plan, spec: TensorSpec, { findings, signal }: Job
     findings,
     lease,
     base,
-    wideBase: dtype === 'F32' ? base : widened,
+    wideBase: dtype === 'F32' ? base : widenOnce(base, dtype, chunk, lease, kernels),
     *chunks() {
       for (let from = 0; from < elements; from += chunk) {
         signal?.throwIfAborted()
@@ -64,18 +59,24 @@ export function startJob(plan: Plan, spec: TensorSpec, { findings, signal }: Job
   }
 }
 
-/** Fills a region of its own, once for callers that ask for the same range in a row. */
-function onceInARow(
+/** Callers that ask for the same range in a row share one conversion. */
+function widenOnce(
+  read: ReadRange,
+  dtype: WeightDType,
+  chunk: number,
   lease: Lease,
-  bytes: number,
-  fill: (from: number, count: number, out: Region) => Promise<void>,
-): (from: number, count: number) => Promise<Region> {
+  kernels: Kernels,
+): ReadRange {
   let region: Region | undefined
-  let held: { from: number; count: number; filled: Promise<Region> } | undefined
+  let held: { from: number; wide: Promise<Region> } | undefined
   return (from, count) => {
-    if (held?.from === from && held.count === count) return held.filled
-    const out = (region ??= lease.take(bytes))
-    held = { from, count, filled: fill(from, count, out).then(() => out) }
-    return held.filled
+    if (held?.from === from) return held.wide
+    const out = (region ??= lease.take(chunk * 4))
+    const wide = read(from, count).then((bytes) => {
+      kernels.widen(dtype, bytes, out, count)
+      return out
+    })
+    held = { from, wide }
+    return wide
   }
 }

@@ -19,32 +19,42 @@ import { cidOf, encodeCanonical, MalformedError } from '../../src/index.ts'
 const id = fc.nat()
 const cid = fc.uint8Array({ maxLength: 8 }).map((bytes) => cidOf(bytes))
 const index = fc.nat(255)
+const plain = { noNullPrototype: true }
 const request: fc.Arbitrary<Request> = fc.oneof(
-  fc.record({
-    type: fc.constant('want' as const),
-    id,
-    root: cid,
-    blocks: fc.array(cid, { minLength: 1, maxLength: 5 }),
-    deadline: fc.nat(),
-  }),
-  fc.record({ type: fc.constant('cancel' as const), id }),
-  fc.record({ type: fc.constant('have?' as const), root: cid }),
+  fc.record(
+    {
+      type: fc.constant('want' as const),
+      id,
+      root: cid,
+      blocks: fc.array(cid, { minLength: 1, maxLength: 5 }),
+      deadline: fc.nat(),
+    },
+    plain,
+  ),
+  fc.record({ type: fc.constant('cancel' as const), id }, plain),
+  fc.record({ type: fc.constant('have?' as const), root: cid }, plain),
 )
 const response: fc.Arbitrary<Response> = fc.oneof(
-  fc.record({ type: fc.constant('block' as const), id, i: index, bytes: fc.uint8Array() }),
-  fc.record({
-    type: fc.constant('dont' as const),
-    id,
-    i: fc.array(index, { minLength: 1, maxLength: 5 }),
-  }),
+  fc.record({ type: fc.constant('block' as const), id, i: index, bytes: fc.uint8Array() }, plain),
+  fc.record(
+    {
+      type: fc.constant('dont' as const),
+      id,
+      i: fc.array(index, { minLength: 1, maxLength: 5 }),
+    },
+    plain,
+  ),
   fc.record({ root: cid, bits: fc.uint8Array({ maxLength: 9 }) }).map(({ root, bits }) => {
     return { type: 'have' as const, root, count: bits.length * 8, bits }
   }),
-  fc.record({
-    type: fc.constant('choke' as const),
-    retryAfter: fc.nat(),
-    reason: fc.string({ maxLength: 40 }),
-  }),
+  fc.record(
+    {
+      type: fc.constant('choke' as const),
+      retryAfter: fc.nat(),
+      reason: fc.string({ maxLength: 40 }),
+    },
+    plain,
+  ),
 )
 
 /** The frames until the end or the error, and that error's id. */

@@ -245,15 +245,23 @@ describe('openVariant', () => {
     assert.equal(own.allocated, 0)
   })
 
+  it('reports a read that fails when its chunk is asked for, and not before', async () => {
+    const leaf = { weights: publish('cut', cut()) }
+    const variant = await open(dare(leaf))
+    for await (const { from } of variant.chunks('layers.0.weight')) {
+      await new Promise(setImmediate) // the next chunk has failed by now
+      if (from === 0) break
+    }
+    assert.equal(variant.plan.context.kernels.allocated, 0)
+    const bytes = bytesFrom(variant, 'layers.0.weight')
+    await assert.rejects(bytes, /cut/)
+    assert.equal(variant.plan.context.kernels.allocated, 0)
+  })
+
   it('lets a head follow the embedding where no leaf has one of its own', async () => {
-    const make = (value: number, head?: number): Checkpoint =>
-      memoryCheckpoint({
-        'lm_head.weight': ['F32', [2, 2], new Float32Array(4).fill(head ?? value)],
-        'model.embed_tokens.weight': ['F32', [2, 2], new Float32Array(4).fill(value)],
-      })
-    const tiedBase = make(1)
+    const tiedBase = tiedModel(1)
     const id = publish('tied base', tiedBase)
-    const source = await memoryDelta(tiedBase, make(2), { base: id }, { ...entries, kernels })
+    const source = await memoryDelta(tiedBase, tiedModel(2), { base: id }, { ...entries, kernels })
     deltas.set(source.id.toString(), source.source)
     assert.ok(!source.source.tensors.has('lm_head.weight'))
     const scaled: DraftNode = {
@@ -265,7 +273,7 @@ describe('openVariant', () => {
     for (const name of variant.tensors.keys()) {
       assert.deepEqual([...floats(await bytesFrom(variant, name))], [3, 3, 3, 3])
     }
-    const untied = await open({ weights: publish('untied', make(2, 5)) }, { base: id })
+    const untied = await open({ weights: publish('untied', tiedModel(2, 5)) }, { base: id })
     assert.deepEqual([...floats(await bytesFrom(untied, 'lm_head.weight'))], [5, 5, 5, 5])
   })
 })
@@ -351,5 +359,22 @@ function torn(): Checkpoint {
       name === 'layers.1.weight'
         ? Promise.reject(new Error('torn'))
         : posts[0]!.read(name, offset, into),
+  }
+}
+
+/** An embedding and a head that copies it, unless it has a value of its own. */
+function tiedModel(value: number, head = value): Checkpoint {
+  return memoryCheckpoint({
+    'lm_head.weight': ['F32', [2, 2], new Float32Array(4).fill(head)],
+    'model.embed_tokens.weight': ['F32', [2, 2], new Float32Array(4).fill(value)],
+  })
+}
+
+/** A checkpoint of which only the first chunk of a tensor can be read. */
+function cut(): Checkpoint {
+  return {
+    tensors: posts[0]!.tensors,
+    read: (name, offset, into) =>
+      offset > 0 ? Promise.reject(new Error('cut')) : posts[0]!.read(name, offset, into),
   }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { describeRecipe, shortId, tieGroups } from '../../../src/index.ts'
+import { describeRecipe, recipeId, shortId, tieGroups } from '../../../src/index.ts'
 import { judgeVariant, viewSuite } from '../../board.ts'
 import { referenceInput } from '../inputs.ts'
 import { formatNats } from '../output.ts'
@@ -12,16 +12,27 @@ export const verb = defineVerb({
   options: [
     { flags: '--data <suite>', about: 'name or CID of the suite', required: true },
     { flags: '--min-measurers <n>', about: 'independent measurers that a shard needs', default: 2 },
+    { flags: '--against <ref>', about: 'compare all with this one, not each with its own reference' },
   ],
   examples: ['deltaswarm leaderboard --data holdout'],
   online: true,
-  input: z.strictObject({ data: referenceInput, minMeasurers: z.int().min(1).max(64) }),
+  input: z.strictObject({
+    data: referenceInput,
+    minMeasurers: z.int().min(1).max(64),
+    against: referenceInput.optional(),
+  }),
   parse: ({ options }) => ({
     data: options['data'],
     minMeasurers: Number(options['minMeasurers']),
+    ...(options['against'] === undefined ? {} : { against: options['against'] }),
   }),
-  async run(node, { data, minMeasurers }, options) {
+  async run(node, { data, minMeasurers, against }, options) {
     const suite = await node.suites.open(data, options)
+    await node.network?.settled(options)
+    const reference =
+      against === undefined
+        ? undefined
+        : recipeId(await node.library.recipe(await node.library.resolve(against), options))
     const view = await viewSuite(node, suite, { minMeasurers })
     const names = new Map<string, string>()
     for (const item of await node.library.list()) names.set(item.cid.toString(), item.name)
@@ -33,7 +44,7 @@ export const verb = defineVerb({
       return group.map((standing) => {
         const id = standing.variant.toString()
         const recipe = view.recipes.get(id)
-        const comparison = judgeVariant(node, view, standing.variant)
+        const comparison = judgeVariant(node, view, standing.variant, reference)
         return {
           id,
           rank: standing.rank,
@@ -50,6 +61,7 @@ export const verb = defineVerb({
                       : (names.get(leaf.toString()) ?? shortId(leaf)),
                 }),
           loss: standing.loss,
+          n: standing.losses.reduce((count, loss) => count + (Number.isNaN(loss) ? 0 : 1), 0),
           measurers: [...standing.measurers].map(([peer, n]) => ({ peer, n })),
           ...(comparison === undefined
             ? {}

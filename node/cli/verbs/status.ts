@@ -15,8 +15,10 @@ export const verb = defineVerb({
     const { network, store } = node
     const suites = (await node.library.list()).filter(({ kind }) => kind === 'suite')
     const views = []
+    const all = []
     for (const { cid, name } of suites) {
       const records = await scoreRecords(node, cid)
+      all.push(...records)
       views.push({
         suite: cid.toString(),
         name,
@@ -36,6 +38,8 @@ export const verb = defineVerb({
       bytesIn: network?.bytesIn ?? 0,
       bytesOut: network?.bytesOut ?? 0,
       views,
+      /** Of all suites together. */
+      viewRoot: viewRoot(all),
       /** Records whose clock runs ahead of ours; they count when their time has come. */
       heldBack: network?.heldBack() ?? [],
       repaired: store.findings,

@@ -1,6 +1,5 @@
-import type { Selection } from './top-magnitudes.ts'
-import { createTrim } from './top-magnitudes.ts'
 import type { Statistic } from './statistic.ts'
+import { createTrim, type Selection, type Trim } from './top-magnitudes.ts'
 
 /** What TIES must know: what to keep of every input, and which sign a sum of zero takes. */
 export interface Trimmed {
@@ -21,7 +20,7 @@ export function majoritySign(trimmed: Statistic<readonly Selection[]>): Statisti
       const [sum, next] = [scratch[0]!, scratch[1]!]
       const fold = trimmed.start(context)
       let selections = trimmed.passes === 0 ? fold.value() : []
-      let trims: ReturnType<typeof createTrim>[] = []
+      let trims: Trim[] = []
       let balance = 0
       return {
         scan(pass, tensor, inputs, from, count) {

@@ -9,6 +9,11 @@ export interface Selection {
   ties(tensor: string): number
 }
 
+/** Whether there is nothing to trim. */
+export function keepsAll(selection: Selection): boolean {
+  return selection === everything
+}
+
 export interface TopMagnitudes {
   readonly over: 'tensor' | 'all'
   /** ⌊density · elements⌋ are kept, and of equals those with the lowest index. */
@@ -24,12 +29,11 @@ export interface TopMagnitudes {
  */
 export function topMagnitudes(options: TopMagnitudes): Statistic<readonly Selection[]> {
   const { over, density, inclusive = false } = options
-  const keepsAll = density === 1
   return {
     scope: over,
-    passes: keepsAll ? 0 : levels.length,
+    passes: density === 1 ? 0 : levels.length,
     start({ kernels, inputs, elements }) {
-      if (keepsAll) {
+      if (density === 1) {
         const selections = Array.from({ length: inputs }, () => everything)
         return { scan() {}, endPass() {}, value: () => selections }
       }
@@ -47,11 +51,9 @@ export function topMagnitudes(options: TopMagnitudes): Statistic<readonly Select
 }
 
 /** Puts the selected elements of a tensor's consecutive chunks into `out` and +0 elsewhere. */
-export function createTrim(
-  kernels: Kernels,
-  selection: Selection,
-  tensor: string,
-): (x: Region, out: Region, count: number) => void {
+export type Trim = (x: Region, out: Region, count: number) => void
+
+export function createTrim(kernels: Kernels, selection: Selection, tensor: string): Trim {
   let ties = selection.ties(tensor)
   return (x, out, count) => {
     ties -= kernels.keepLargest(x, out, count, selection.threshold, Math.min(ties, count))

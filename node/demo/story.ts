@@ -1,0 +1,147 @@
+import { readdirSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { NetworkError } from '../../src/index.ts'
+import type { JobOptions } from '../jobs.ts'
+import type { Board, Listing, Row } from './answers.ts'
+import type { Member } from './swarm.ts'
+
+/** What the demo publishes, edits and merges, and how its nodes work together. */
+
+const data = fileURLToPath(new URL('data/', import.meta.url))
+export const baseFolder = `${data}base`
+
+/** Who publishes which expert, with which codec. */
+export const experts = [
+  { member: 0, expert: 'digits', codec: { id: 'raw', parameters: {} } },
+  { member: 0, expert: 'fashion', codec: { id: 'sparse', parameters: { values: 'BF16' } } },
+  { member: 1, expert: 'latin', codec: { id: 'bitdelta', parameters: {} } },
+  { member: 1, expert: 'kana', codec: { id: 'raw', parameters: {} } },
+] as const
+
+/** Merges of all four experts. */
+export const merges = [
+  { name: 'average', method: { id: 'average', parameters: {} } },
+  { name: 'task-arithmetic', method: { id: 'task-arithmetic', parameters: { lambda: 0.5 } } },
+  { name: 'ties', method: { id: 'ties', parameters: { density: 0.2, lambda: 1.5 } } },
+] as const
+
+/** Edits of the kana expert; the mask seed is 0 for all, so that p is the only difference. */
+export const edits = [
+  { name: 'dare-50', id: 'dare', parameters: { p: 0.5, seed: 0 } },
+  { name: 'dare-90', id: 'dare', parameters: { p: 0.9, seed: 0 } },
+  { name: 'dare-99', id: 'dare', parameters: { p: 0.99, seed: 0 } },
+  { name: 'drop-90', id: 'drop', parameters: { p: 0.9, seed: 0 } },
+  { name: 'bitdelta', id: 'through', parameters: { codec: 'bitdelta' } },
+  { name: 'expo-plus-25', id: 'scale', parameters: { alpha: 0.25 } },
+  { name: 'expo-minus-25', id: 'scale', parameters: { alpha: -0.25 } },
+] as const
+
+/** Measurers of every shard. */
+export const COPIES = 2
+
+/** How long nodes may take to see each other and to hold the same records. */
+const AGREE_MS = 45_000
+const POLL_MS = 100
+
+export function evaluationFiles(): string[] {
+  return readdirSync(`${data}eval`)
+    .filter((name) => name.endsWith('.safetensors'))
+    .toSorted()
+    .map((name) => `${data}eval/${name}`)
+}
+
+export function expertFolder(expert: string): string {
+  return `${data}${expert}-light`
+}
+
+/** Resolves when `look` gives something; rejects with `NetworkError` `E_DEMO_AGREE` after a while. */
+export async function eventually<T>(
+  what: string,
+  { signal }: Pick<JobOptions, 'signal'>,
+  look: () => Promise<T | undefined>,
+): Promise<T> {
+  for (let waited = 0; waited < AGREE_MS; waited += POLL_MS) {
+    signal.throwIfAborted()
+    const found = await look()
+    if (found !== undefined) return found
+    await sleep(POLL_MS)
+  }
+  throw new NetworkError('E_DEMO_AGREE', `the nodes did not get this far: ${what}`, {
+    expected: what,
+    actual: `not within ${AGREE_MS / 1000} s`,
+    fix: 'run the demo again',
+  })
+}
+
+/** Resolves when every member lists all of `ids`. */
+export async function everybodyKnows(
+  members: readonly Member[],
+  ids: readonly string[],
+  options: Pick<JobOptions, 'signal'>,
+): Promise<void> {
+  await eventually('everybody lists what was announced', options, async () => {
+    const lists = await Promise.all(members.map((member) => member.ask<Listing>('ls')))
+    const complete = lists.every(({ items }) => {
+      const listed = new Set(items.map(({ id }) => id))
+      return ids.every((id) => listed.has(id))
+    })
+    return complete ? true : undefined
+  })
+}
+
+/** Every shard goes to two of the members; each measures its part at the same time as the others. */
+export async function measureTogether(
+  members: readonly Member[],
+  refs: readonly string[],
+  suite: string,
+): Promise<void> {
+  const peers = members.map(({ peer }) => peer)
+  await Promise.all(
+    members.map((member) =>
+      member.ask('evaluate', {
+        refs,
+        data: suite,
+        share: peers.filter((peer) => peer !== member.peer),
+        copies: COPIES,
+      }),
+    ),
+  )
+}
+
+/** The members' boards once they are the same, record for record. */
+export async function agreedBoard(
+  members: readonly Member[],
+  suite: string,
+  variants: number,
+  options: Pick<JobOptions, 'signal'>,
+): Promise<Board> {
+  return eventually('equal views of the suite', options, async () => {
+    const boards = await Promise.all(
+      members.map((member) =>
+        member.ask<Board>('leaderboard', { data: suite, minMeasurers: COPIES }),
+      ),
+    )
+    const [first] = boards
+    const equal = boards.every(
+      ({ viewRoot, standings }) =>
+        viewRoot === first!.viewRoot && standings[0]?.id === first!.standings[0]?.id,
+    )
+    return equal && first!.standings.length >= variants ? first : undefined
+  })
+}
+
+/** How the first of a board stands against one other variant, on the items that both have. */
+export async function compareWith(
+  member: Member,
+  suite: string,
+  variant: string,
+  against: string,
+): Promise<Row | undefined> {
+  const { standings } = await member.ask<Board>('leaderboard', {
+    data: suite,
+    minMeasurers: COPIES,
+    against,
+  })
+  return standings.find(({ id }) => id === variant)
+}
