@@ -13,7 +13,7 @@ import {
   weightDTypes,
   weightsId,
 } from '../src/index.ts'
-import type { JobOptions } from './jobs.ts'
+import type { JobOptions } from './job-options.ts'
 import type { Marks } from './storage/marks.ts'
 
 /**

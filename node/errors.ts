@@ -15,6 +15,7 @@ export const exitCodes = {
   partly: 10,
   checkSaysNo: 20,
   interrupted: 130,
+  terminated: 143,
 } as const
 
 const codeOfName: Readonly<Record<string, number>> = {
@@ -92,9 +93,22 @@ export function describeError(error: unknown): ErrorDocument {
   }
 }
 
+/** What commander says about a command line, in our form: its suggestion becomes the fix. */
+export function usageError(message: string): ErrorDocument {
+  const [what = '', suggestion] = message.replace(/^error: /, '').split('\n')
+  return {
+    id: 'E_USAGE',
+    name: 'UsageError',
+    exit: exitCodes.usage,
+    message: what,
+    fix: suggestion === undefined ? [] : [suggestion.replace(/^\((.*)\)$/, '$1')],
+    retryable: false,
+  }
+}
+
 /** What, why, fix: facts before advice, one fact a line. */
 export function errorText(error: ErrorDocument): string {
-  const lines = [`✗ ${error.id}  ${error.message}`]
+  const lines = [`✗ ${error.id}  ${printable(error.message)}`]
   if (error.expected !== undefined) lines.push(`  expected  ${factText(error.expected)}`)
   if (error.actual !== undefined) lines.push(`  given     ${factText(error.actual)}`)
   for (const [name, value] of Object.entries(error.details ?? {})) {
@@ -116,7 +130,7 @@ function factText(value: unknown): string {
 }
 
 /** Text from elsewhere must not move the cursor or fill the screen. */
-function printable(text: string): string {
+export function printable(text: string): string {
   // eslint-disable-next-line no-control-regex
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '?').slice(0, 400)
 }

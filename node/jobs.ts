@@ -1,20 +1,7 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import { InvalidInputError } from '../src/index.ts'
+import type { JobOptions } from './job-options.ts'
 import type { SwarmNode } from './node.ts'
-
-/** How far a job is; `total` never changes within a phase. */
-export interface JobProgress {
-  readonly phase: string
-  readonly done: number
-  readonly total: number
-  readonly unit?: 'bytes' | 'items'
-  readonly detail?: string
-}
-
-export interface JobOptions {
-  readonly signal: AbortSignal
-  readonly onProgress: (progress: JobProgress) => void
-}
 
 /**
  * One thing a node can be asked to do. The input is checked whoever asks, so that a job runs the same
@@ -34,21 +21,34 @@ export function defineJob<Input, Result>(job: Job<Input, Result>): Job<Input, Re
   return job
 }
 
-/** Runs a job on checked input; throws `InvalidInputError` `E_INPUT` that lists every problem. */
+/** The input as the job takes it; throws `InvalidInputError` `E_INPUT` that lists every problem. */
+export function checkInput<Input>(job: Job<Input, unknown>, input: unknown): Input {
+  const checked = job.input.safeParse(input)
+  if (checked.success) return checked.data
+  const problems = checked.error.issues.map(({ path, message }) => ({
+    at: path.join('.') || 'input',
+    message: message.replace(/^Invalid input: /, ''),
+    value: path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown>)?.[key], input),
+  }))
+  throw new InvalidInputError(
+    'E_INPUT',
+    `${job.id} cannot take ${problems.map(({ at }) => `\`${at}\``).join(', ')}`,
+    {
+      expected: problems.map(({ message }) => message),
+      actual: problems.map(({ value }) => value ?? 'nothing'),
+      fix: `deltaswarm ${job.id} --help`,
+    },
+  )
+}
+
+/** Runs a job on checked input; throws `InvalidInputError` `E_INPUT`. */
 export async function runJob<Input, Result>(
   job: Job<Input, Result>,
   node: SwarmNode,
   input: unknown,
   options: JobOptions,
 ): Promise<Result> {
-  const checked = job.input.safeParse(input)
-  if (!checked.success) {
-    throw new InvalidInputError('E_INPUT', `${job.id} cannot take this input`, {
-      expected: z.prettifyError(checked.error),
-      actual: input,
-      fix: `deltaswarm ${job.id} --help`,
-    })
-  }
+  const checked = checkInput(job, input)
   options.signal.throwIfAborted()
-  return job.run(node, checked.data, options)
+  return job.run(node, checked, options)
 }

@@ -16,7 +16,7 @@ import {
 } from '../src/index.ts'
 import type { Bases } from './bases.ts'
 import type { Engine } from './engine.ts'
-import type { JobOptions } from './jobs.ts'
+import type { JobOptions } from './job-options.ts'
 import type { Network } from './network.ts'
 import type { Store } from './storage/store.ts'
 

@@ -24,7 +24,7 @@ import {
 } from '../protocol/index.ts'
 import { type CID, EnvironmentError, InvalidInputError, NetworkError } from '../src/index.ts'
 import { connectionLimits, createPendingGate } from './connections.ts'
-import type { JobOptions } from './jobs.ts'
+import type { JobOptions } from './job-options.ts'
 import { keepDialling } from './redial.ts'
 import type { Store } from './storage/store.ts'
 

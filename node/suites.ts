@@ -12,7 +12,7 @@ import {
   type SuiteRoot,
 } from '../src/index.ts'
 import { linksOf } from '../protocol/index.ts'
-import type { JobOptions } from './jobs.ts'
+import type { JobOptions } from './job-options.ts'
 import type { Library } from './library.ts'
 import type { Marks } from './storage/marks.ts'
 import type { Store } from './storage/store.ts'

@@ -1,4 +1,4 @@
-import type { JobOptions } from '../jobs.ts'
+import type { JobOptions } from '../job-options.ts'
 import type { Board, Inspection, Made, Row, Searched, Status, Suites } from './answers.ts'
 import {
   agreedBoard,

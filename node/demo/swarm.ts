@@ -9,7 +9,7 @@ import { EnvironmentError } from '../../src/index.ts'
 import { childEnvironment, socketPath } from '../config.ts'
 import { type ErrorDocument, RemoteError } from '../errors.ts'
 import { callDaemon } from '../http/client.ts'
-import type { JobOptions } from '../jobs.ts'
+import type { JobOptions } from '../job-options.ts'
 
 /** A node process of the demo, and how to ask it things. */
 export interface Member {

@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import { NetworkError } from '../../src/index.ts'
 import { type ErrorDocument, RemoteError } from '../errors.ts'
-import type { JobOptions, JobProgress } from '../jobs.ts'
+import type { JobOptions, JobProgress } from '../job-options.ts'
 
 /** Whether somebody accepts connections on a unix socket. */
 export function isAnswering(path: string): Promise<boolean> {

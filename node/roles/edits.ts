@@ -9,7 +9,7 @@ import {
   weightsId,
 } from '../../src/index.ts'
 import type { RegisteredBase } from '../bases.ts'
-import type { JobOptions } from '../jobs.ts'
+import type { JobOptions } from '../job-options.ts'
 import type { SwarmNode } from '../node.ts'
 
 /** One edit of a chain, as a user asks for it. */

@@ -10,7 +10,7 @@ import {
   shortId,
 } from '../../src/index.ts'
 import type { Score } from '../../protocol/index.ts'
-import type { JobOptions } from '../jobs.ts'
+import type { JobOptions } from '../job-options.ts'
 import type { SwarmNode } from '../node.ts'
 import type { OpenSuite } from '../suites.ts'
 

@@ -1,5 +1,5 @@
 import { type CID, openVariant, planRecipe, writeFolder } from '../../src/index.ts'
-import type { JobOptions } from '../jobs.ts'
+import type { JobOptions } from '../job-options.ts'
 import type { SwarmNode } from '../node.ts'
 
 export interface Exported {

@@ -14,7 +14,7 @@ import {
 } from '../../src/index.ts'
 import { createDeltaWriter } from '../../protocol/index.ts'
 import { isShareable, sizesOf } from '../library.ts'
-import type { JobOptions } from '../jobs.ts'
+import type { JobOptions } from '../job-options.ts'
 import type { SwarmNode } from '../node.ts'
 import { type EditStep, openEdits } from './edits.ts'
 

@@ -1,5 +1,5 @@
 import { type CID, InvalidInputError, recipeId, sha256, shortId } from '../../src/index.ts'
-import type { JobOptions } from '../jobs.ts'
+import type { JobOptions } from '../job-options.ts'
 import type { SwarmNode } from '../node.ts'
 import { publishRecipe } from './publisher.ts'
 

@@ -14,6 +14,9 @@ export interface Problems {
   throwIfAny(): void
 }
 
+/** Problems that the message spells out; all are in the details. */
+const SHOWN = 3
+
 /** Gathers what is wrong, so that a caller hears of everything at once. */
 export function createProblems(): Problems {
   const problems: DeltaswarmError[] = []
@@ -32,11 +35,12 @@ export function createProblems(): Problems {
       const [first, ...more] = problems
       if (first === undefined) return
       if (more.length === 0) throw first
-      const message = problems.map((problem) => problem.message).join('; ')
-      throw new IncompatibleError(first.id, `${problems.length} problems: ${message}`, {
+      const shown = problems.slice(0, SHOWN).map(({ message }) => message)
+      if (problems.length > SHOWN) shown.push(`and ${problems.length - SHOWN} more`)
+      throw new IncompatibleError(first.id, `${problems.length} problems: ${shown.join('; ')}`, {
         expected: first.expected,
         actual: first.actual,
-        fix: problems.flatMap((problem) => problem.fix),
+        fix: [...new Set(problems.flatMap(({ fix }) => fix))],
         details: { problems: problems.map(({ id, message }) => ({ id, message })) },
         cause: first,
       })
@@ -63,8 +67,8 @@ export async function checkDelta(
     const other = await sources.weights(root.base).catch(() => undefined)
     return problems.add(baseMismatch(id, ids, base, other))
   }
-  for (const { codec } of tensors.values()) {
-    if (!codecs.has(codec)) await problems.collect(() => codecs.get(codec))
+  for (const codec of new Set([...tensors.values()].map((tensor) => tensor.codec))) {
+    await problems.collect(() => codecs.get(codec))
   }
   if (base === undefined) return
   for (const { spec } of tensors.values()) {

@@ -1,7 +1,7 @@
 import type { CID } from '../canonical.ts'
+import type { Mode, Scope } from '../operators/index.ts'
 import type { ParameterValues } from '../parameters.ts'
 import type { WeightDType } from '../tensors/dtype.ts'
-import type { Mode, Scope } from '../operators/index.ts'
 
 /**
  * A recipe says which weights are meant, as a tree of operators whose leaves are published deltas or
@@ -15,6 +15,7 @@ export interface Recipe {
   readonly base: CID
   /** dtype of the resulting weights; without it every tensor keeps the base's. */
   readonly dtype?: WeightDType
+  /** Whose reading of an operator counts where sources disagree. */
   readonly mode: Mode
   readonly root: RecipeNode
 }

@@ -1,6 +1,7 @@
 import { loadRegistry, type Registry } from '../../../src/index.ts'
 import type { Config } from '../../config.ts'
-import type { Job, JobOptions } from '../../jobs.ts'
+import type { JobOptions } from '../../job-options.ts'
+import type { Job } from '../../jobs.ts'
 import type { Output } from '../output.ts'
 
 /**

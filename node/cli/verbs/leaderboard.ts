@@ -12,7 +12,10 @@ export const verb = defineVerb({
   options: [
     { flags: '--data <suite>', about: 'name or CID of the suite', required: true },
     { flags: '--min-measurers <n>', about: 'independent measurers that a shard needs', default: 2 },
-    { flags: '--against <ref>', about: 'compare all with this one, not each with its own reference' },
+    {
+      flags: '--against <ref>',
+      about: 'compare all with this one, not each with its own reference',
+    },
   ],
   examples: ['deltaswarm leaderboard --data holdout'],
   online: true,

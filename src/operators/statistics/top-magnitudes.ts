@@ -113,6 +113,7 @@ function createSearch(kernels: Kernels, keep: number, inclusive: boolean) {
       remaining -= kept
       ties.set(tensor, kept)
     }
+    byTensor.clear()
     return { threshold: prefix, ties: (tensor) => ties.get(tensor) ?? 0 }
   }
 
