@@ -41,8 +41,8 @@ export interface KernelExports {
   ): void
 
   keepLargest(x: number, out: number, count: number, threshold: number, ties: number): number
-  /** Leaves 2048 u32 in `scratch`. */
-  histogram(x: number, count: number, level: number, prefix: number): void
+  histogramHigh(x: number, count: number, counts: number): void
+  histogramLow(x: number, count: number, high: number, counts: number): void
   countMagnitude(x: number, count: number, magnitude: number): number
 
   /** Expects the inputs' pointers in `scratch` and their f32 weights right behind. */

@@ -22,6 +22,9 @@ export interface Region {
   readonly f32: Float32Array
 }
 
+/** Two tables of 65,536 u32, one after the other. */
+export const HISTOGRAM_BYTES = 2 * 65_536 * 4
+
 export interface Kernels {
   /** The memory as it is now, for a worker that makes views of regions. */
   readonly buffer: SharedArrayBuffer
@@ -67,17 +70,15 @@ export interface Kernels {
    */
   keepLargest(x: Region, out: Region, count: number, threshold: number, ties: number): number
   /**
-   * Counts elements by a piece of their magnitude's 31 bits: level 0 the highest 11, level 1 the next
-   * 10, level 2 the last 10; only elements whose higher bits equal `prefix` count. Adds to
-   * `histogram` (2048 entries).
+   * Adds to `counts` how many elements have each value of the highest 16 of their magnitude's 31 bits.
+   * A bin's count is the sum of its two entries, see `HISTOGRAM_BYTES`.
    */
-  histogram(
-    x: Region,
-    count: number,
-    level: 0 | 1 | 2,
-    prefix: number,
-    histogram: Float64Array,
-  ): void
+  histogramHigh(x: Region, count: number, counts: Region): void
+  /**
+   * The same for the lowest 15 bits of the elements whose highest 16 are `high`: 32,768 bins. What
+   * stands in the other entries means nothing.
+   */
+  histogramLow(x: Region, count: number, high: number, counts: Region): void
   /** How many elements have exactly this magnitude. */
   countMagnitude(x: Region, count: number, magnitude: number): number
 

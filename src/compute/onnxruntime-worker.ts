@@ -82,6 +82,7 @@ try {
  * float16 data as one and then find it empty, while it reads a Uint16Array well.
  */
 async function loadOnnxruntime(): Promise<Onnxruntime> {
+  forbidTelemetry()
   const hidden = Object.getOwnPropertyDescriptor(globalThis, 'Float16Array')
   Reflect.deleteProperty(globalThis, 'Float16Array')
   try {
@@ -145,4 +146,12 @@ async function answer(id: number, work: Promise<void>): Promise<void> {
 /** What can be sent to another thread for certain. */
 function asError(cause: unknown): Error {
   return new Error(cause instanceof Error ? cause.message : String(cause))
+}
+
+/**
+ * From 1.30 on onnxruntime reports every process and session to its maker, on Linux too, unless this
+ * is set before it starts. Nobody who cannot share data may send such a thing unasked.
+ */
+function forbidTelemetry(): void {
+  process.env['ORT_DISABLE_TELEMETRY'] = '1'
 }

@@ -1,5 +1,5 @@
 import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import { SHARE_ENV, Worker } from 'node:worker_threads'
 import { EnvironmentError, InvalidInputError } from '../errors.ts'
 import { elementsOf } from '../tensors/tensor.ts'
 import type { Kernels, Region } from './kernels.ts'
@@ -110,7 +110,8 @@ function startThread(workerData: WorkerInit): Thread {
   const extension = extname(import.meta.url) // .ts in the repository, .js in the package
   const file = new URL(`./onnxruntime-worker${extension}`, import.meta.url)
   // Flags of the main thread such as --input-type may not suit a file.
-  const worker = new Worker(file, { workerData, execArgv: [] })
+  // It shares the environment because onnxruntime reads the process's own, not a copy.
+  const worker = new Worker(file, { workerData, execArgv: [], env: SHARE_ENV })
   const pending = new Map<number, PromiseWithResolvers<WorkerResponse>>()
   const exited = Promise.withResolvers<void>()
   let asked = 0

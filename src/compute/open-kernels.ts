@@ -2,7 +2,7 @@ import { InvalidInputError } from '../errors.ts'
 import type { WeightDType } from '../tensors/dtype.ts'
 import type { KernelExports } from './kernel-exports.ts'
 import { kernelsWasm } from './kernels-wasm.ts'
-import type { Kernels, MaskedScale, Region } from './kernels.ts'
+import { HISTOGRAM_BYTES, type Kernels, type MaskedScale, type Region } from './kernels.ts'
 import { createRegions } from './regions.ts'
 import { createSharedMemory, instantiate, PAGE_BYTES } from './web-assembly.ts'
 
@@ -104,11 +104,15 @@ export function openKernels(init: { readonly maximumBytes?: number } = {}): Kern
       holdFloats(count, x, out)
       return wasm.keepLargest(x.pointer, out.pointer, count, threshold, Math.min(ties, count)) >>> 0
     },
-    histogram(x, count, level, prefix, histogram) {
+    histogramHigh(x, count, counts) {
       holdFloats(count, x)
-      wasm.histogram(x.pointer, count, level, prefix)
-      const counts = new Uint32Array(memory.buffer, wasm.scratch.value, 2048)
-      for (let bin = 0; bin < 2048; bin++) histogram[bin]! += counts[bin]!
+      holds(counts, HISTOGRAM_BYTES)
+      wasm.histogramHigh(x.pointer, count, counts.pointer)
+    },
+    histogramLow(x, count, high, counts) {
+      holdFloats(count, x)
+      holds(counts, HISTOGRAM_BYTES)
+      wasm.histogramLow(x.pointer, count, high, counts.pointer)
     },
     countMagnitude(x, count, magnitude) {
       holdFloats(count, x)

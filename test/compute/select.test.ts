@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { HISTOGRAM_BYTES, type Region } from '../../src/compute/kernels.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
 import { createRandom } from '../../src/random.ts'
 import { bitsOf, bitsOfNumbers, blank, place, sampleFloats, specials } from './sample-floats.ts'
@@ -42,39 +43,63 @@ describe('kernels: order statistics of magnitudes', () => {
     }
   })
 
-  it('finds the k-th largest magnitude in three histograms', () => {
+  it('finds the k-th largest magnitude in two histograms', () => {
     const values = sampleFloats('radix', 5003, specials.slice(0, -1))
     const region = place(kernels, values)
     const sorted = [...new Uint32Array(values.buffer)].map(magnitudeOf).sort((a, b) => b - a)
     for (const k of [1, 2, 500, 2501, 5003]) {
       let rank = k
-      let prefix = 0
-      for (const level of [0, 1, 2] as const) {
-        const histogram = new Float64Array(2048)
-        kernels.histogram(region, 5003, level, prefix, histogram)
-        let bin = 2047
-        while (rank > histogram[bin]!) rank -= histogram[bin--]!
-        prefix = level === 0 ? bin : (prefix << 10) | bin
+      const take = (counts: Region, bins: number): number => {
+        let bin = bins - 1
+        for (; rank > countIn(counts, bin); bin--) rank -= countIn(counts, bin)
+        return bin
       }
-      assert.equal(prefix, sorted[k - 1])
+      const [first, second] = [histogram(0), histogram(0)]
+      kernels.histogramHigh(region, 5003, first)
+      const high = take(first, 65_536)
+      kernels.histogramLow(region, 5003, high, second)
+      assert.equal(high * 32_768 + take(second, 32_768), sorted[k - 1])
     }
   })
 
-  it('counts every bin of each level and adds to what is there', () => {
-    const some = [...bits.subarray(0, 503)].map(magnitudeOf)
-    const prefixes = [0, some[0]! >>> 20, some[0]! >>> 10]
-    for (const level of [0, 1, 2] as const) {
-      const above = [31, 20, 10][level]!
-      const expected = new Float64Array(2048).fill(7)
-      for (const each of some) {
-        if (each >>> above !== prefixes[level]) continue
-        expected[level === 0 ? each >>> 20 : (each >>> (above - 10)) & 1023]!++
-      }
-      const histogram = new Float64Array(2048).fill(7)
-      kernels.histogram(input, 503, level, prefixes[level]!, histogram)
-      assert.deepEqual(histogram, expected)
+  it('counts every bin of both histograms and adds to what is there', () => {
+    for (const count of [0, 1, 2, 3, 503]) {
+      const some = [...bits.subarray(0, count)].map(magnitudeOf)
+      const highs = Array.from({ length: 65_536 }, () => 14)
+      const counts = histogram(7)
+      for (const each of some) highs[each >>> 15]!++
+      kernels.histogramHigh(input, count, counts)
+      assert.deepEqual(
+        highs.map((_, bin) => countIn(counts, bin)),
+        highs,
+      )
+      const high = magnitudeOf(bits[0]!) >>> 15
+      const lows = Array.from({ length: 32_768 }, () => 14)
+      const rest = histogram(7)
+      for (const each of some) if (each >>> 15 === high) lows[each & 0x7fff]!++
+      kernels.histogramLow(input, count, high, rest)
+      assert.deepEqual(
+        lows.map((_, bin) => countIn(rest, bin)),
+        lows,
+      )
     }
   })
+
+  it('refuses a table that is too small', () => {
+    const small = kernels.allocate(HISTOGRAM_BYTES / 2)
+    assert.throws(() => kernels.histogramHigh(input, 1, small), { id: 'E_REGION' })
+    assert.throws(() => kernels.histogramLow(input, 1, 0, small), { id: 'E_REGION' })
+  })
+
+  function histogram(each: number): Region {
+    const counts = kernels.allocate(HISTOGRAM_BYTES)
+    counts.u32.fill(each)
+    return counts
+  }
+
+  function countIn(counts: Region, bin: number): number {
+    return counts.u32[bin]! + counts.u32[bin + 65_536]!
+  }
 })
 
 describe('kernels: sign election', () => {

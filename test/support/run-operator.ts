@@ -45,7 +45,9 @@ export async function runOperator(
     if (statistic === undefined) return undefined
     const scratch = scratchOf(Math.max(...tensors.map(sizeOf)))
     const elements = tensors.reduce((sum, name) => sum + sizeOf(name), 0)
-    const fold = statistic.start({ kernels, inputs: inputs.length, elements, scratch })
+    const { table = 0 } = statistic
+    const tables = inputs.map(() => kernels.allocate(table))
+    const fold = statistic.start({ kernels, inputs: inputs.length, elements, scratch, tables })
     for (let pass = 0; pass < statistic.passes; pass++) {
       for (const name of tensors) {
         for (const { from, count, regions, free } of chunksOf(name)) {
@@ -55,7 +57,7 @@ export async function runOperator(
       }
       fold.endPass(pass)
     }
-    for (const region of scratch) kernels.release(region)
+    for (const region of [...scratch, ...tables]) kernels.release(region)
     return fold.value()
   }
 

@@ -18,6 +18,11 @@ export function dataPath(path: string): string {
   return fileURLToPath(new URL(`../data/${path}`, import.meta.url))
 }
 
+/** The path of a file or folder of the demo's trained models. */
+export function demoPath(path: string): string {
+  return fileURLToPath(new URL(`../../node/demo/data/${path}`, import.meta.url))
+}
+
 /** Ends the running test as skipped and says why. */
 export function skip(test: { skip(): never }, reason: string): never {
   process.stdout.write(`      skipped: ${reason}\n`)

@@ -2,7 +2,7 @@
  * Order statistics of magnitudes: f32 bits without the sign, which order as whole numbers.
  */
 
-import { held, scratch } from './first-page'
+import { held } from './first-page'
 
 export function keepLargest(x: usize, out: usize, count: u32, threshold: u32, ties: u32): u32 {
   const thresholds = i32x4.splat(threshold)
@@ -41,52 +41,47 @@ function keepOne(x: usize, out: usize, threshold: u32, left: u32): u32 {
   return left - u32(tied)
 }
 
-/** Leaves 2048 counts of 32 bits in `scratch`. Four tables in turn, so that equal neighbours do not wait. */
-export function histogram(x: usize, count: u32, level: u32, prefix: u32): void {
-  memory.fill(scratch, 0, 0x8000)
-  if (level == 0) countHighest(x, count)
-  else if (level == 1) countBelow(x, count, 20, 10, prefix)
-  else countBelow(x, count, 10, 0, prefix)
-  for (let bin = scratch; bin < scratch + 0x2000; bin += 16) {
-    const first = i32x4.add(v128.load(bin), v128.load(bin, 0x2000))
-    const second = i32x4.add(v128.load(bin, 0x4000), v128.load(bin, 0x6000))
-    v128.store(bin, i32x4.add(first, second))
-  }
-}
+/** Between the two tables of a histogram, which even and odd elements take: equal ones then wait less. */
+const otherTable: usize = 0x40000
 
-function countHighest(x: usize, count: u32): void {
+/** Adds to counts by the highest 16 bits: bit 15 of an element moves to bit 2 of a pointer. */
+export function histogramHigh(x: usize, count: u32, counts: usize): void {
   const whole = x + ((count & ~3) << 2)
   const end = x + (count << 2)
   for (; x < whole; x += 16) {
     const pair0 = load<u64>(x)
     const pair1 = load<u64>(x, 8)
-    increment(scratch + <usize>((pair0 >> 18) & 0x1ffc))
-    increment(scratch + 0x2000 + <usize>((pair0 >> 50) & 0x1ffc))
-    increment(scratch + 0x4000 + <usize>((pair1 >> 18) & 0x1ffc))
-    increment(scratch + 0x6000 + <usize>((pair1 >> 50) & 0x1ffc))
+    increment(counts + <usize>((pair0 >> 13) & 0x3fffc))
+    increment(counts + otherTable + <usize>((pair0 >> 45) & 0x3fffc))
+    increment(counts + <usize>((pair1 >> 13) & 0x3fffc))
+    increment(counts + otherTable + <usize>((pair1 >> 45) & 0x3fffc))
   }
-  for (; x < end; x += 4) increment(scratch + ((load<u32>(x) >> 18) & 0x1ffc))
+  for (; x < end; x += 4) increment(counts + ((load<u32>(x) >> 13) & 0x3fffc))
 }
 
-function countBelow(x: usize, count: u32, above: i32, below: u32, prefix: u32): void {
-  const prefixes = i32x4.splat(prefix)
-  const magnitudes = held(0x7fffffff)
+/**
+ * Adds to counts by the lowest 15 bits of the elements whose highest 16 are `high`. The others are
+ * counted behind the table, one place for each lane: a branch would often be foreseen wrongly.
+ */
+export function histogramLow(x: usize, count: u32, high: u32, counts: usize): void {
+  const highs = i32x4.splat(high)
+  const highBits = held(0xffff)
+  const lowBits = held(0x7fff)
+  const behind = i32x4.add(held(0x8000), i32x4(0, 1, 2, 3))
   const whole = x + ((count & ~3) << 2)
   const end = x + (count << 2)
   for (; x < whole; x += 16) {
-    const magnitude = v128.and(v128.load(x), magnitudes)
-    const same = i32x4.eq(i32x4.shr_u(magnitude, above), prefixes)
-    if (!v128.any_true(same)) continue
-    const found = i32x4.bitmask(same)
-    const bins = i32x4.shl(v128.and(i32x4.shr_u(magnitude, below), i32x4.splat(0x3ff)), 2)
-    if (found & 1) increment(scratch + i32x4.extract_lane(bins, 0))
-    if (found & 2) increment(scratch + 0x2000 + i32x4.extract_lane(bins, 1))
-    if (found & 4) increment(scratch + 0x4000 + i32x4.extract_lane(bins, 2))
-    if (found & 8) increment(scratch + 0x6000 + i32x4.extract_lane(bins, 3))
+    const bits = v128.load(x)
+    const same = i32x4.eq(v128.and(i32x4.shr_u(bits, 15), highBits), highs)
+    const bins = i32x4.shl(v128.bitselect(v128.and(bits, lowBits), behind, same), 2)
+    increment(counts + i32x4.extract_lane(bins, 0))
+    increment(counts + otherTable + i32x4.extract_lane(bins, 1))
+    increment(counts + i32x4.extract_lane(bins, 2))
+    increment(counts + otherTable + i32x4.extract_lane(bins, 3))
   }
   for (; x < end; x += 4) {
-    const magnitude = load<u32>(x) & 0x7fffffff
-    if (magnitude >> above == prefix) increment(scratch + (((magnitude >> below) & 0x3ff) << 2))
+    const bits = load<u32>(x)
+    if (((bits >> 15) & 0xffff) == high) increment(counts + ((bits & 0x7fff) << 2))
   }
 }
 
