@@ -163,21 +163,24 @@ export function createExchange(components: ExchangeComponents, init: ExchangeIni
     async fetch(root, { providers, signal, ...options }) {
       const stop = started(running).signal
       const peers = new Map(providers.map((peerId) => [peerId.toString(), peerId]))
-      const report = await fetches.run(() =>
+      return fetches.run(() =>
         runFetch(
           root,
           [...peers.keys()],
           {
-            ...{ blockstore, links, clock, budget, buffers },
+            blockstore,
+            links,
+            clock,
+            budget,
+            buffers,
             nextId: () => (lastId = (lastId + 1) % 2 ** 32),
             open: (peer) => open(peers.get(peer)!),
             ban: (peer, error) => ban(peers.get(peer)!, error),
+            onReceived: (peer, bytes) => count(peer, 'bytesIn', bytes),
           },
           { ...options, signal: signal === undefined ? stop : AbortSignal.any([stop, signal]) },
         ),
       )
-      for (const { peer, bytes } of report.peers) count(peer, 'bytesIn', bytes)
-      return report
     },
     have(peerId, root, { signal } = {}) {
       started(running)

@@ -19,6 +19,7 @@ export interface FetchComponents {
   /** Rejects with a `DeltaswarmError` when the peer cannot be reached or is banned. */
   readonly open: (peer: string) => Promise<Channel>
   readonly ban: (peer: string, error: DeltaswarmError) => void
+  readonly onReceived: (peer: string, bytes: number) => void
 }
 
 export interface FetchOptions {
@@ -73,11 +74,14 @@ export function runFetch(
   const events: SessionEvent[] = []
   let driving = false
   let ended = false
-  let cancelTick = (): void => {}
+  let cancelTick: (() => void) | undefined
 
   const listener: Listener = {
-    hear: (peer, response) => drive({ ...response, peer }),
-    openBlocks: session.openBlocks,
+    hear(peer, response) {
+      if (response.type === 'block') components.onReceived(peer, response.bytes.length)
+      drive({ ...response, peer })
+    },
+    openBlocks: (id) => session.openBlocks(id),
     gone(peer, error) {
       channels.delete(peer)
       drive({ type: 'providerGone', peer, error })
@@ -100,7 +104,7 @@ export function runFetch(
     events.push(event)
     if (driving) return
     driving = true
-    for (let next = events.shift(); next !== undefined && !ended; next = events.shift()) {
+    for (let next = events.shift(); next !== undefined; next = events.shift()) {
       for (const action of session.handle(next, clock.now())) perform(action)
       if (next.type === 'stored' && !ended) report()
     }
@@ -196,7 +200,7 @@ export function runFetch(
 
   function finish(): void {
     ended = true
-    cancelTick()
+    cancelTick?.()
     signal?.removeEventListener('abort', onAbort)
     const open = session.close()
     for (const [peer, { channel }] of channels) {

@@ -54,5 +54,5 @@ export {
   type PeerCounters,
 } from './exchange.ts'
 export { type FetchOptions, type FetchProgress, type FetchReport } from './fetch.ts'
-export { MAX_RECORDS, MAX_RECORDS_PER_AUTHOR } from './limits.ts'
+export { MAX_BLOCK_BYTES, MAX_RECORDS, MAX_RECORDS_PER_AUTHOR } from './limits.ts'
 export { BLOCKS_PROTOCOL, yamuxOptions } from './streams.ts'

@@ -73,6 +73,9 @@ export const MAX_SYNC_RESPONSE_BYTES = 320 * KIB + KIB
 /** Ids in one listing; with more, the listing goes on from the last. */
 export const MAX_SYNC_IDS = 10_000
 
+/** Listings in one session: enough for `MAX_RECORDS`. */
+export const MAX_SYNC_PAGES = 100
+
 /** Records asked for at once: about what fits a response. */
 export const MAX_SYNC_WANTS = 512
 

@@ -7,6 +7,7 @@ import type { Clock } from './clock.ts'
 import { decodeFrames, encodeFrame, type Response } from './frames.ts'
 import { MAX_BLOCKS_AHEAD } from './limits.ts'
 import { createRequestQueue, type Job } from './request-queue.ts'
+import { sendAll } from './send-all.ts'
 import type { Turns } from './turns.ts'
 import { heldBits, type LinksOf } from './walk.ts'
 
@@ -29,15 +30,16 @@ export async function serveBlocks(
   onSent: (bytes: number) => void = () => {},
 ): Promise<void> {
   const queue = createRequestQueue()
-  const duplex = messageStreamToDuplex(stream)
+  const { source } = messageStreamToDuplex(stream)
   try {
     await Promise.all([
-      pipe(duplex.source, decodeFrames('request'), async (requests) => {
+      pipe(source, decodeFrames('request'), async (requests) => {
         for await (const request of requests) queue.accept(request, components.clock.now())
         queue.end()
       }),
-      pipe(answers(), duplex.sink),
+      pipe(answers(), (chunks) => sendAll(stream, chunks)),
     ])
+    await stream.close()
   } catch (error) {
     stream.abort(error as Error)
     throw error

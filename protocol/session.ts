@@ -257,7 +257,7 @@ export function createSession(root: CID, init: SessionInit): Session {
 
   return {
     handle,
-    openBlocks: ledger.openBlocks,
+    openBlocks: (id) => ledger.openBlocks(id),
     close() {
       ended = true
       const open = ledger.close().map(({ id, provider, open }) => {

@@ -27,7 +27,10 @@ describe('architecture', () => {
   it('sees the sources it judges', () => {
     assert.ok(sources.length > 40, `only ${sources.length} files found`)
     for (const folder of ['src/operators/', 'protocol/', 'node/cli/']) {
-      assert.ok(sources.some(({ path }) => path.startsWith(folder)), `nothing in ${folder}`)
+      assert.ok(
+        sources.some(({ path }) => path.startsWith(folder)),
+        `nothing in ${folder}`,
+      )
     }
     assert.ok(sources.flatMap(({ imports }) => imports).length > 100)
   })
@@ -97,9 +100,7 @@ describe('architecture', () => {
 
   it('registry entries do not import each other', () => {
     const entryOf = (path: string): string | undefined =>
-      entryFolders.find(
-        (folder) => dirname(path) + '/' === folder && !path.endsWith('/index.ts'),
-      )
+      entryFolders.find((folder) => dirname(path) + '/' === folder && !path.endsWith('/index.ts'))
     const broken = edges().filter(({ from, to }) => {
       const folder = entryOf(from)
       return folder !== undefined && entryOf(to) === folder

@@ -215,8 +215,9 @@ export async function runDemo(init: DemoInit): Promise<DemoDocument> {
 
 async function nodesOf(members: readonly Member[]): Promise<DemoNode[]> {
   return Promise.all(
-    members.map(async ({ peer, pid, home, ask }) => {
-      const { records, bytesIn, bytesOut, viewRoot } = await ask<Status>('status')
+    members.map(async (member) => {
+      const { peer, pid, home } = member
+      const { records, bytesIn, bytesOut, viewRoot } = await member.ask<Status>('status')
       return { peer, pid, home, records, bytesIn, bytesOut, viewRoot }
     }),
   )

@@ -1,5 +1,5 @@
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { EnvironmentError } from '../../src/index.ts'
 
 /**
@@ -14,7 +14,11 @@ export function isPartial(name: string): boolean {
   return name.startsWith('.') && name.endsWith(PARTIAL)
 }
 
-/** Writes and renames; the file is durable only after `handle.sync()`, which the caller owes. */
+/**
+ * Writes and renames; the file is durable only after `handle.sync()` and `syncFolder`, which the
+ * caller owes, as it owes closing the handle. Rejects with `EnvironmentError` `E_DISK_FULL` or
+ * `E_DISK_DENIED`.
+ */
 export async function writeWhole(path: string, bytes: Uint8Array): Promise<FileHandle> {
   const partial = join(dirname(path), `.${basename(path)}.${process.pid}.${serial++}${PARTIAL}`)
   let handle: FileHandle | undefined
@@ -25,7 +29,7 @@ export async function writeWhole(path: string, bytes: Uint8Array): Promise<FileH
     return handle
   } catch (cause) {
     await handle?.close().catch(() => {})
-    await rm(partial, { force: true })
+    await rm(partial, { force: true }).catch(() => {})
     throw diskError(cause, path, bytes.length)
   }
 }
@@ -43,8 +47,9 @@ export async function writeDurable(path: string, bytes: Uint8Array): Promise<voi
   await syncFolder(dirname(path))
 }
 
-/** Makes renames and removals in a folder durable. */
+/** Makes renames and removals in a folder durable; on Windows, where folders cannot, does nothing. */
 export async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return
   const handle = await open(path, 'r')
   try {
     await handle.sync()
@@ -53,9 +58,17 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Creates a folder that only its owner can read. */
+/** Creates a folder that only its owner can read, durably, with those above it. */
 export async function privateFolder(path: string): Promise<string> {
-  await mkdir(path, { recursive: true, mode: 0o700 })
+  try {
+    const first = await mkdir(path, { recursive: true, mode: 0o700 })
+    if (first === undefined) return path
+    let made = resolve(path)
+    for (; made.length > first.length; made = dirname(made)) await syncFolder(dirname(made))
+    await syncFolder(dirname(made))
+  } catch (cause) {
+    throw diskError(cause, path)
+  }
   return path
 }
 
@@ -75,6 +88,14 @@ export function diskError(cause: unknown, path: string, bytes?: number): unknown
       expected: 'a writable folder',
       actual: code,
       fix: 'choose another folder with --home, or change its owner',
+      cause,
+    })
+  }
+  if (code === 'EIO') {
+    return new EnvironmentError('E_DISK_FAILED', `the disk failed at ${path}`, {
+      expected: 'a disk that keeps what it is given',
+      actual: code,
+      fix: 'look at the log of the system; when the disk is well, start the node again',
       cause,
     })
   }

@@ -1,58 +1,49 @@
-import { rm } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
-import { Level } from 'level'
-import { EnvironmentError, VerificationError } from '../../src/index.ts'
+import type { Level } from 'level'
+import { VerificationError } from '../../src/index.ts'
+import { emptyIndex, type LockedIndex } from './index-lock.ts'
 import type { Journal } from './journal.ts'
 
 /**
  * The level index over the journal. LevelDB checks nothing when it reads and can lose or change data
- * silently, so it is never the truth: every value carries a checksum, the number of entries is
- * compared at the start, and anything that does not fit leads to a rebuild from the journal.
+ * silently, so it is never the truth: every value carries a checksum of itself and its key, their
+ * number and sum are compared at the start, and what does not fit leads to a rebuild from the journal.
  */
 export interface Catalogue {
+  /** Rejects with `VerificationError` `E_INDEX` rather than give a damaged value. */
   get(key: string): Promise<string | undefined>
-  /** Keys and values whose key starts with `prefix`, in the order of the keys. */
+  /** Keys and values whose key starts with `prefix`, in the order of the keys' UTF-8. */
   list(prefix: string): AsyncIterable<readonly [key: string, value: string]>
-  /** Journal entries first, then this: moves the mark up to which the index knows the journal. */
+  /** Writes changes whole or not at all; from then on the index knows the journal up to a length. */
   apply(changes: readonly Change[], journalLength: number): Promise<void>
   /** Why the index was rebuilt at this start, if it was. */
   readonly rebuilt: string | undefined
   close(): Promise<void>
 }
 
-export type Change =
-  | { readonly key: string; readonly value: string }
-  | { readonly key: string; readonly value?: undefined }
+/** Without a value the key goes away. */
+export interface Change {
+  readonly key: string
+  readonly value?: string
+}
 
 /** What a journal entry means for the index; pure, so that a rebuild gives the same index. */
-export type Indexer = (payload: Uint8Array, at: number) => readonly Change[]
+export type Indexer = (payload: Uint8Array) => (at: number) => readonly Change[]
 
+/** How far the index knows the journal, and what it then held besides this. */
+interface Mark {
+  readonly length: number
+  readonly entries: number
+  /** Of the entries' checksums, modulo 2³²: it does not depend on their order. */
+  readonly sum: number
+}
+
+/** Sorts before every other key. */
 const MARK = '!mark'
+const EMPTY: Mark = { length: 0, entries: 0, sum: 0 }
 
 /** Changes written together while the journal is replayed. */
 const BATCH = 1000
-
-/** An open LevelDB; while it is open, its lock keeps other processes off the store. */
-export interface LockedIndex {
-  readonly level: Level<string, string>
-  /** Why its contents are worthless, if they are. */
-  readonly damage: string | undefined
-}
-
-/** Opens the index and takes the store's lock; throws `EnvironmentError` `E_STORE_LOCKED`. */
-export async function openIndex(folder: string): Promise<LockedIndex> {
-  const level = new Level<string, string>(folder, { keyEncoding: 'utf8', valueEncoding: 'utf8' })
-  try {
-    await level.open()
-    return { level, damage: undefined }
-  } catch (cause) {
-    if (isLocked(cause)) throw locked(folder, cause)
-    // A missing or damaged manifest: the files hold nothing that the journal does not.
-    await rm(folder, { recursive: true, force: true })
-    await level.open()
-    return { level, damage: 'the index could not be opened' }
-  }
-}
 
 /** Brings the index up to the journal's end, from the beginning if it cannot be trusted. */
 export async function openCatalogue(
@@ -60,48 +51,42 @@ export async function openCatalogue(
   journal: Journal,
   indexer: Indexer,
 ): Promise<Catalogue> {
-  let damage = unreadable
-  const mark = await readMark(level).catch(() => undefined)
-  damage ??= mark === undefined ? undefined : await firstDamage(level, mark, journal)
-  let entries = 0
-  let from = 0
-  if (damage === undefined && mark !== undefined) {
-    entries = mark.entries
-    from = mark.length
-  } else {
-    await level.clear()
-  }
+  const found = await readMark(level)
+  const damage = unreadable ?? (await firstDamage(level, found, journal))
+  let mark = (damage === undefined ? found : undefined) ?? EMPTY
+  if (damage !== undefined) await emptyIndex(level)
 
   const apply = async (changes: readonly Change[], length: number): Promise<void> => {
-    // The last change of a key wins, and the count follows what was there before.
-    const last = new Map(changes.map((change) => [change.key, change.value]))
-    const keys = [...last.keys()]
-    const before = await level.getMany(keys)
+    // Of several changes of one key the last wins.
+    const last = new Map(changes.map(({ key, value }) => [key, value]))
+    const before = await level.getMany([...last.keys()])
     const batch = level.batch()
-    keys.forEach((key, i) => {
-      const value = last.get(key)
+    let { entries, sum } = mark
+    for (const [i, [key, value]] of [...last].entries()) {
+      const old = before[i]
+      if (old !== undefined) [entries, sum] = [entries - 1, sum - sumOf(old)]
       if (value === undefined) batch.del(key)
-      else batch.put(key, sealed(key, value))
-      entries += (value === undefined ? 0 : 1) - (before[i] === undefined ? 0 : 1)
-    })
-    batch.put(MARK, sealed(MARK, JSON.stringify({ length, entries })))
+      else {
+        const stored = sealed(key, value)
+        batch.put(key, stored)
+        entries++
+        sum += sumOf(stored)
+      }
+    }
+    const next: Mark = { length, entries, sum: sum >>> 0 }
+    batch.put(MARK, sealed(MARK, JSON.stringify(next)))
     await batch.write()
+    mark = next
   }
 
   let pending: Change[] = []
-  let reached = from
-  for await (const { at, payload } of journal.replay(from)) {
-    pending.push(...indexer(payload, at))
-    reached = at
-    if (pending.length >= BATCH) {
-      // The mark stays at the last entry, which is applied again after a crash: changes are idempotent.
-      await apply(pending, reached)
-      pending = []
-    }
+  for await (const { at, end, payload } of journal.replay(mark.length)) {
+    pending.push(...indexer(payload)(at))
+    if (pending.length < BATCH) continue
+    await apply(pending, end)
+    pending = []
   }
-  if (pending.length > 0 || mark === undefined || damage !== undefined) {
-    await apply(pending, journal.length)
-  }
+  if (mark.length < journal.length) await apply(pending, journal.length)
 
   return {
     rebuilt: damage,
@@ -110,7 +95,7 @@ export async function openCatalogue(
       return value === undefined ? undefined : opened(key, value)
     },
     async *list(prefix) {
-      for await (const [key, value] of level.iterator({ gte: prefix, lt: `${prefix}\uffff` })) {
+      for await (const [key, value] of level.iterator({ gte: prefix, lt: after(prefix) })) {
         yield [key, opened(key, value)] as const
       }
     },
@@ -121,30 +106,33 @@ export async function openCatalogue(
 
 /** The first reason not to trust the index, or `undefined`. */
 async function firstDamage(
-  level: Level<string, string>,
-  mark: { length: number; entries: number },
+  level: Level,
+  mark: Mark | undefined,
   journal: Journal,
 ): Promise<string | undefined> {
-  if (mark.length > journal.length) return 'the index knows more than the journal'
-  let found = 0
+  if (mark === undefined) return journal.length === 0 ? undefined : 'it was missing'
+  if (mark.length > journal.length) return 'it knows more than the journal'
+  let entries = 0
+  let sum = 0
   try {
-    for await (const [key, value] of level.iterator()) {
+    for await (const [key, value] of level.iterator({ gt: MARK })) {
       opened(key, value)
-      if (key !== MARK) found++
+      entries++
+      sum += sumOf(value)
     }
   } catch {
-    return 'a value of the index was damaged'
+    return 'a value was damaged'
   }
-  return found === mark.entries ? undefined : `the index has ${found} of ${mark.entries} entries`
+  return entries === mark.entries && sum >>> 0 === mark.sum ? undefined : 'a write was lost'
 }
 
-async function readMark(
-  level: Level<string, string>,
-): Promise<{ length: number; entries: number } | undefined> {
-  const value = await level.get(MARK)
-  return value === undefined
-    ? undefined
-    : (JSON.parse(opened(MARK, value)) as { length: number; entries: number })
+async function readMark(level: Level): Promise<Mark | undefined> {
+  try {
+    const value = await level.get(MARK)
+    return value === undefined ? undefined : (JSON.parse(opened(MARK, value)) as Mark)
+  } catch {
+    return undefined
+  }
 }
 
 function sealed(key: string, value: string): string {
@@ -153,9 +141,10 @@ function sealed(key: string, value: string): string {
 
 function opened(key: string, stored: string): string {
   const value = stored.slice(9)
-  if (stored.slice(0, 8) === checksum(key, value)) return value
+  const expected = checksum(key, value)
+  if (stored.slice(0, 9) === `${expected} `) return value
   throw new VerificationError('E_INDEX', `the index holds a damaged value for ${key}`, {
-    expected: checksum(key, value),
+    expected,
     actual: stored.slice(0, 8),
     fix: 'restart the node: the index is rebuilt from the journal',
   })
@@ -165,16 +154,11 @@ function checksum(key: string, value: string): string {
   return crc32(value, crc32(key)).toString(16).padStart(8, '0')
 }
 
-function isLocked(cause: unknown): boolean {
-  const inner = (cause as { cause?: { code?: string } }).cause
-  return inner?.code === 'LEVEL_LOCKED'
+function sumOf(stored: string): number {
+  return Number.parseInt(stored.slice(0, 8), 16)
 }
 
-function locked(folder: string, cause: unknown): EnvironmentError {
-  return new EnvironmentError('E_STORE_LOCKED', 'another process uses this store', {
-    expected: 'a store of our own',
-    actual: folder,
-    fix: 'wait for the other command, or stop the daemon with deltaswarm down',
-    cause,
-  })
+/** The first key that does not start with an ASCII prefix. */
+function after(prefix: string): string {
+  return prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1)
 }

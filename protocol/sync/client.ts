@@ -1,8 +1,16 @@
 import { pipe } from 'it-pipe'
+import { compare } from 'uint8arrays/compare'
 import { toString } from 'uint8arrays/to-string'
-import { type CID, cidOf, cidOfDigest, DAG_CBOR, NetworkError } from '../../src/index.ts'
+import {
+  type CID,
+  cidOfDigest,
+  DAG_CBOR,
+  MalformedError,
+  NetworkError,
+  sha256,
+} from '../../src/index.ts'
 import type { SealedRecord } from '../formats/record.ts'
-import { MAX_SYNC_POSTPONED, MAX_SYNC_WANTS } from '../limits.ts'
+import { MAX_SYNC_PAGES, MAX_SYNC_POSTPONED, MAX_SYNC_WANTS } from '../limits.ts'
 import { differingBuckets, type IdIndex } from './reconcile.ts'
 import type { RecordSet } from '../record-set.ts'
 import type { SyncRequest, SyncResponse, SyncType } from './messages.ts'
@@ -52,9 +60,9 @@ export interface Postponed {
 export function createPostponed(): Postponed {
   const until = new Map<string, number>()
   return {
-    has: (id, now) => (until.get(toString(id, 'base64')) ?? -Infinity) > now,
+    has: (id, now) => (until.get(keyOf(id)) ?? -Infinity) > now,
     add(id, time) {
-      until.set(toString(id.multihash.digest, 'base64'), time)
+      until.set(keyOf(id.multihash.digest), time)
       const oldest = until.keys().next().value!
       if (until.size > MAX_SYNC_POSTPONED) until.delete(oldest)
     },
@@ -70,11 +78,23 @@ async function* theirIds(ask: Ask, index: () => IdIndex): AsyncGenerator<Uint8Ar
   if (theirs === undefined) return
   const buckets = Uint8Array.from(differingBuckets(index().bucketDigests(), theirs))
   let after: Uint8Array | undefined
-  for (let more = true; more;) {
+  for (let more = true, pages = 0; more && pages < MAX_SYNC_PAGES; pages++) {
     const page = await ask('list', { buckets, ...(after !== undefined && { after }) })
+    checkAscending(page.ids, after)
     yield* page.ids
+    more = page.more && page.ids.length > 0
     after = page.ids.at(-1)
-    more = page.more && after !== undefined
+  }
+}
+
+/** What makes listings end: each goes on above the last one's end. */
+function checkAscending(ids: readonly Uint8Array[], after: Uint8Array | undefined): void {
+  let last = after
+  for (const id of ids) {
+    if (last !== undefined && compare(last, id) >= 0) {
+      throw new MalformedError('E_BAD_SYNC_MESSAGE', 'ids are listed out of order')
+    }
+    last = id
   }
 }
 
@@ -99,12 +119,12 @@ async function* fetchAll(
   batches: AsyncIterable<Uint8Array[]>,
 ): AsyncGenerator<Uint8Array[]> {
   for await (const batch of batches) {
-    const open = new Map(batch.map((id) => [recordId(id).toString(), id]))
+    const open = new Map(batch.map((id) => [keyOf(id), id]))
     while (open.size > 0) {
       const { records } = await ask('fetch', { ids: [...open.values()] })
       const before = open.size
       yield records
-      for (const bytes of records) open.delete(cidOf(bytes).toString())
+      for (const bytes of records) open.delete(keyOf(sha256(bytes)))
       if (open.size === before) break
     }
   }
@@ -136,6 +156,10 @@ function refused(verdict: Extract<Verdict, { verdict: 'reject' }>): NetworkError
     details: { verdict },
     cause: verdict.error,
   })
+}
+
+function keyOf(digest: Uint8Array): string {
+  return toString(digest, 'base64')
 }
 
 function recordId(digest: Uint8Array): CID {

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { openStore } from '../../../node/storage/store.ts'
+import { publicNetworkId, verifyBlock } from '../../../protocol/index.ts'
+import { parseCid } from '../../../src/index.ts'
+import { tempFolder } from './temp-folder.ts'
+
+const writer = fileURLToPath(new URL('writer.ts', import.meta.url))
+
+/** Runs the writer, kills it `afterMs` after it opened the store, and gives what it acknowledged. */
+async function killedWriter(
+  folder: string,
+  number: number,
+  afterMs: number,
+  meanwhile = async (): Promise<void> => {},
+): Promise<string[]> {
+  const child: ChildProcess = spawn(process.execPath, [writer, folder, `${number}`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const lines: string[] = []
+  const output = createInterface({ input: child.stdout! })
+  output.on('line', (line) => {
+    lines.push(line)
+    if (line !== 'open') return
+    void meanwhile().finally(() => setTimeout(() => child.kill('SIGKILL'), afterMs))
+  })
+  const [[, signal]] = await Promise.all([once(child, 'exit'), once(output, 'close')])
+  assert.equal(signal, 'SIGKILL')
+  return lines
+}
+
+/** Everything that was ever acknowledged is there, and every file is whole. */
+async function check(folder: string, acknowledged: readonly string[]): Promise<void> {
+  const store = await openStore(folder, publicNetworkId)
+  const marks = new Map<string, number>()
+  for (const line of acknowledged) {
+    const [what, name = '', value = ''] = line.split(' ')
+    if (what === 'record') {
+      assert.ok(store.records.has(parseCid(name)), line)
+      assert.ok((await store.records.get(parseCid(name))) !== undefined, line)
+    } else if (what === 'block') {
+      assert.ok((await store.blocks.get(parseCid(name))) !== undefined, line)
+    } else if (what === 'mark') marks.set(name, Number(value))
+  }
+  for (const [name, value] of marks) {
+    // The one after it may have become durable before the kill, unheard.
+    const kept = Number(await store.names.get(name))
+    assert.ok(kept === value || kept === value + 50, `${name}: ${kept} after ${value}`)
+  }
+  for (const file of readdirSync(join(folder, 'store', 'blocks'), {
+    recursive: true,
+    withFileTypes: true,
+  })) {
+    if (!file.isFile()) continue
+    const bytes = await store.blocks.get(parseCid(file.name))
+    verifyBlock(parseCid(file.name), bytes!)
+  }
+  assert.deepEqual(store.blocks.quarantined, [])
+  await store.close()
+}
+
+describe('a store whose process is killed', () => {
+  const folder = tempFolder()
+
+  const rounds = async (count: number, seed: number): Promise<void> => {
+    process.stdout.write(`      seed ${seed}\n`)
+    const acknowledged: string[] = []
+    for (let round = 1; round <= count; round++) {
+      // Mixed by a multiplication (Knuth's), so that a seed gives the same moments again.
+      const afterMs = ((seed + round) * 2_654_435_761) % 400
+      acknowledged.push(...(await killedWriter(folder(), round, afterMs)))
+      await check(folder(), acknowledged)
+    }
+    const kinds = new Set(acknowledged.map((line) => line.split(' ')[0]))
+    assert.deepEqual(kinds, new Set(['open', 'record', 'mark', 'block']))
+  }
+
+  it('loses nothing that it acknowledged and shows nothing half-written', async function () {
+    this.timeout(20_000)
+    await rounds(1, Date.now() % 1_000_000)
+  })
+
+  it('was locked as long as the process lived', async () => {
+    const refused: unknown[] = []
+    await killedWriter(folder(), 1, 200, async () => {
+      await openStore(folder(), publicNetworkId).catch((error: unknown) => refused.push(error))
+    })
+    assert.equal((refused[0] as { id?: string }).id, 'E_STORE_LOCKED')
+    await (await openStore(folder(), publicNetworkId)).close()
+  })
+
+  it('ten times over still loses nothing #slow', async function () {
+    this.timeout(60_000)
+    await rounds(10, Date.now() % 1_000_000)
+  })
+})
