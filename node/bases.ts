@@ -42,6 +42,14 @@ export interface RegisteredBase {
 
 export function createBases(marks: Marks, kernels: Kernels): Bases {
   const opened = new Map<string, RegisteredBase>()
+  /** All to close: a job may still read a folder when its weights are registered from another. */
+  const folders: ModelFolder[] = []
+
+  const openAt = async (path: string): Promise<ModelFolder> => {
+    const folder = await openFolder(path)
+    folders.push(folder)
+    return folder
+  }
 
   const remember = async (id: CID, path: string, folder: ModelFolder): Promise<RegisteredBase> => {
     const base = { id, path, folder }
@@ -56,9 +64,9 @@ export function createBases(marks: Marks, kernels: Kernels): Bases {
     for (const [id, text] of await marks.all()) {
       const known = JSON.parse(text) as { path: string; stamp: string }
       if (known.path !== path || known.stamp !== stamp || stamp === '') continue
-      return opened.get(id) ?? remember(parseCid(id), path, await openFolder(path))
+      return opened.get(id) ?? remember(parseCid(id), path, await openAt(path))
     }
-    const folder = await openFolder(path)
+    const folder = await openAt(path)
     const { id } = await weightsId(folder.checkpoint, {
       signal: options.signal,
       onProgress: (done, total) =>
@@ -116,7 +124,7 @@ export function createBases(marks: Marks, kernels: Kernels): Bases {
       )
     },
     async close() {
-      await Promise.all([...opened.values()].map(({ folder }) => folder.close()))
+      await Promise.all(folders.splice(0).map((folder) => folder.close()))
       opened.clear()
     },
   }

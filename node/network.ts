@@ -125,7 +125,7 @@ export async function startNetwork(
   const exchange = createExchange({
     libp2p,
     blockstore: store.blocks,
-    links: (cid, bytes) => linksOf(bytes, cid).links.map(({ cid, bytes: size }) => ({ cid, size })),
+    links: (cid, bytes) => linksOf(bytes, cid).links,
     clock,
   })
 
@@ -134,6 +134,8 @@ export async function startNetwork(
     await sync.start()
     await libp2p.start()
   } catch (cause) {
+    await exchange.stop()
+    await sync.stop()
     await libp2p.stop()
     throw startError(cause, init.listen)
   }
@@ -243,7 +245,7 @@ function startError(cause: unknown, listen: readonly string[]): Error {
   }
   return new EnvironmentError('E_LISTEN', 'the node cannot listen', {
     expected: listen.join(', '),
-    actual: message,
+    actual: /\bE[A-Z]+: [^\n]+/.exec(text)?.[0] ?? message.split('\n')[0],
     fix: 'choose an address of this machine with --listen',
     cause,
   })

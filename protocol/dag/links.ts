@@ -36,7 +36,7 @@ export interface Link {
   readonly cid: CID
   readonly kind: BlockKind
   /** Exact size, where the parent knows it. */
-  readonly bytes?: number
+  readonly size?: number
 }
 
 export interface LinkedNode {
@@ -59,7 +59,7 @@ export function linksOf(bytes: Uint8Array, cid: CID): LinkedNode {
 const links: Readonly<Record<BlockKind, (bytes: Uint8Array) => Link[]>> = {
   recipe: (bytes) => leavesOf(decodeRecipe(bytes)).deltas.map((cid) => ({ cid, kind: 'delta' })),
   delta: (bytes) => decodeRoot(bytes).index.map((cid) => ({ cid, kind: 'index' })),
-  index: (bytes) => decodeIndex(bytes).leaves.map(([cid, bytes]) => ({ cid, kind: 'leaf', bytes })),
+  index: (bytes) => decodeIndex(bytes).leaves.map(([cid, size]) => ({ cid, kind: 'leaf', size })),
   leaf: () => [],
   suite: (bytes) => decodeSuite(bytes).shards.map((cid) => ({ cid, kind: 'shard' })),
   shard: () => [],
@@ -98,8 +98,8 @@ export async function measureDag(blockstore: Blockstore, root: CID): Promise<Dag
   const visit = async (link: Link, own: boolean): Promise<void> => {
     if (seen.has(link.cid.toString())) return
     seen.add(link.cid.toString())
-    const block = link.bytes === undefined ? await readBlock(blockstore, link.cid) : undefined
-    const bytes = link.bytes ?? block!.length
+    const block = link.size === undefined ? await readBlock(blockstore, link.cid) : undefined
+    const bytes = link.size ?? block!.length
     size.closureBytes += bytes
     if (own) size.ownBytes += bytes
     if (block === undefined) return

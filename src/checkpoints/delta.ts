@@ -58,19 +58,17 @@ async function* subtractInChunks(
   }
   try {
     const [ofBase, ofPost, delta] = [take(size), take(size), take(4)]
-    const wide = dtype === 'F32' ? ofBase : take(4)
     for (let from = 0; from < elements; from += CHUNK_ELEMENTS) {
       const count = Math.min(CHUNK_ELEMENTS, elements - from)
       await base.read(name, size * from, ofBase.u8.subarray(0, size * count))
       await post.read(name, size * from, ofPost.u8.subarray(0, size * count))
-      if (dtype === 'F32') kernels.subtract(ofPost, ofBase, delta, count)
-      else {
-        kernels.widen(dtype, ofPost, delta, count)
-        kernels.widen(dtype, ofBase, wide, count)
-        kernels.subtract(delta, wide, delta, count)
-      }
+      kernels.difference(dtype, ofPost, ofBase, delta, count)
       const at = kernels.firstNonFinite(delta, count)
-      if (at >= 0) throw notFinite(name, from + at, wide.f32[at]!, delta.f32[at]!)
+      if (at >= 0) {
+        const difference = delta.f32[at]!
+        kernels.widen(dtype, ofBase, delta, count)
+        throw notFinite(name, from + at, delta.f32[at]!, difference)
+      }
       yield { from, count, delta, base: ofBase, post: ofPost }
     }
   } finally {

@@ -217,10 +217,8 @@ function parseMetadata(value: JsonValue | undefined, source: string): ReadonlyMa
   return metadata
 }
 
-/* oxlint-disable no-control-regex -- control characters are what is looked for */
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
 const CONTROL_BUT_SPACE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/
-/* oxlint-enable no-control-regex */
 
 function nameFault(name: string): string | undefined {
   if (name === '') return 'it is empty'

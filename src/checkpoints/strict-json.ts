@@ -212,7 +212,6 @@ export function isJsonObject(value: JsonValue | undefined): value is JsonObject 
 }
 
 const SPACE = /[ \t\n\r]*/y
-/* oxlint-disable-next-line no-control-regex -- JSON strings hold no raw control characters */
 const PLAIN = /[^"\\\u0000-\u001f]*/y
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
 const INTEGER = /^-?[0-9]+$/

@@ -12,6 +12,10 @@ export interface KernelExports {
   narrowBf16(source: number, out: number, count: number): void
   narrowF16(source: number, out: number, count: number): void
 
+  /** dtypes are 0 for F32, 1 for BF16 and 2 for F16. */
+  difference(dtype: number, post: number, base: number, out: number, count: number): void
+  applied(dtype: number, base: number, delta: number, to: number, out: number, count: number): void
+
   subtract(a: number, b: number, out: number, count: number): void
   add(a: number, b: number, out: number, count: number): void
   scale(x: number, out: number, count: number, factor: number): void

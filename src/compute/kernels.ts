@@ -45,6 +45,18 @@ export interface Kernels {
   /** out[i] = source[i] rounded to nearest even in `dtype`; a NaN stays a NaN. */
   narrow(dtype: WeightDType, source: Region, out: Region, count: number): void
 
+  /** out = f32(post) − f32(base), both of one dtype. */
+  difference(dtype: WeightDType, post: Region, base: Region, out: Region, count: number): void
+  /** out = f32(base) + delta, the sum rounded as `narrow` does to dtype `to`. */
+  applied(
+    dtype: WeightDType,
+    base: Region,
+    delta: Region,
+    to: WeightDType,
+    out: Region,
+    count: number,
+  ): void
+
   /** out = a − b */
   subtract(a: Region, b: Region, out: Region, count: number): void
   /** out = a + b */

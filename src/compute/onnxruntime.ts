@@ -144,7 +144,6 @@ function startThread(workerData: WorkerInit): Thread {
   function ask(request: WorkerRequest): Promise<WorkerResponse> {
     if (end !== undefined) return Promise.reject(end)
     const id = ++asked
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
     worker.postMessage({ id, request } satisfies WorkerQuestion)
     return expect(id)
   }

@@ -59,6 +59,19 @@ export function openKernels(init: { readonly maximumBytes?: number } = {}): Kern
       else wasm.narrowF16(source.pointer, out.pointer, count)
     },
 
+    difference(dtype, post, base, out, count) {
+      for (const region of [post, base]) holds(region, count * bytesPer[dtype])
+      holdFloats(count, out)
+      wasm.difference(numberOf[dtype], post.pointer, base.pointer, out.pointer, count)
+    },
+    applied(dtype, base, delta, to, out, count) {
+      holds(base, count * bytesPer[dtype])
+      holdFloats(count, delta)
+      holds(out, count * bytesPer[to])
+      const [from, into] = [numberOf[dtype], numberOf[to]]
+      wasm.applied(from, base.pointer, delta.pointer, into, out.pointer, count)
+    },
+
     subtract(a, b, out, count) {
       holdFloats(count, a, b, out)
       wasm.subtract(a.pointer, b.pointer, out.pointer, count)
@@ -214,6 +227,7 @@ export function openKernels(init: { readonly maximumBytes?: number } = {}): Kern
 }
 
 const bytesPer: Readonly<Record<WeightDType, number>> = { F32: 4, BF16: 2, F16: 2 }
+const numberOf: Readonly<Record<WeightDType, number>> = { F32: 0, BF16: 1, F16: 2 }
 
 /** Pointers are raw: a count that is too large would overwrite a neighbour. */
 function holds(region: Region, bytes: number): void {

@@ -56,6 +56,12 @@ export function takeScratch(node: OperatorStep, lease: Lease, elements: number):
   return Array.from({ length: node.scratch }, () => lease.take(elements * 4))
 }
 
+/** A region for each input, if the operator's statistic asks for them. */
+export function takeTables({ statistic, inputs }: OperatorStep, lease: Lease): Region[] {
+  const { table } = statistic!
+  return table === undefined ? [] : inputs.map(() => lease.take(table))
+}
+
 /** Shows one pass over the job's tensor to a fold. */
 export async function scanPass(
   fold: Fold<unknown>,
@@ -100,10 +106,8 @@ function openWeights({ checkpoint }: WeightsStep, job: TensorJob): DeltaStream {
   const { kernels } = job.plan.context
   const read = readAhead(checkpoint, spec, chunk, lease)
   return async (out, from, count) => {
-    const [post, base] = await Promise.all([read(from, count), job.wideBase(from, count)])
-    if (dtype === 'F32') return kernels.subtract(post, base, out, count)
-    kernels.widen(dtype, post, out, count)
-    kernels.addScaled(base, out, count, -1)
+    const [post, base] = await Promise.all([read(from, count), job.base(from, count)])
+    kernels.difference(dtype, post, base, out, count)
   }
 }
 
@@ -155,6 +159,7 @@ async function gather(
     inputs: node.inputs.length,
     elements: job.elements,
     scratch,
+    tables: takeTables(node, job.lease),
   })
   for (let pass = 0; pass < statistic.passes; pass++) {
     await scanPass(fold, pass, inputs, job)

@@ -1,7 +1,7 @@
 import { inScope } from '../operators/index.ts'
 import { isWeightDType } from '../tensors/dtype.ts'
 import { elementsOf } from '../tensors/tensor.ts'
-import { openInputs, scanPass, takeScratch } from './delta-stream.ts'
+import { openInputs, scanPass, takeScratch, takeTables } from './delta-stream.ts'
 import { createLease } from './lease.ts'
 import { nodeAt, type OperatorStep, operatorsOf } from './plan-node.ts'
 import type { Plan } from './plan.ts'
@@ -47,6 +47,7 @@ async function gatherOne(
       inputs: node.inputs.length,
       elements: inside.reduce((sum, elements) => sum + elements, 0),
       scratch: takeScratch(node, lease, Math.min(plan.chunkElements, chunk)),
+      tables: takeTables(node, lease),
     })
     for (let pass = 0; pass < statistic.passes; pass++) {
       for (const spec of plan.base.tensors.values()) {

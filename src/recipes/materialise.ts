@@ -89,12 +89,11 @@ async function openWriter(node: PlanNode, job: TensorJob, result: TensorSpec): P
   const { kernels } = plan.context
   const dtype = result.dtype as WeightDType
   const stream = await openStream(node, job)
-  const sum = lease.take(chunk * 4)
-  const out = dtype === 'F32' ? sum : lease.take(chunk * dtypeBytes[dtype])
+  const delta = lease.take(chunk * 4)
+  const out = lease.take(chunk * dtypeBytes[dtype])
   return async (from, count) => {
-    await stream(sum, from, count)
-    kernels.addScaled(await job.wideBase(from, count), sum, count, 1)
-    if (out !== sum) kernels.narrow(dtype, sum, out, count)
+    await stream(delta, from, count)
+    kernels.applied(job.dtype, await job.base(from, count), delta, dtype, out, count)
     return out
   }
 }

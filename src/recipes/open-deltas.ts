@@ -39,14 +39,12 @@ async function* chunksOf(
   try {
     const stream = await openStream(nodeAt(plan.root, spec), job)
     const { lease, chunk } = job
-    const [delta, wide] = [lease.take(chunk * 4), lease.take(chunk * 4)]
+    const delta = lease.take(chunk * 4)
     const post = lease.take(chunk * dtypeBytes[dtype])
     for (const { from, count } of job.chunks()) {
       await stream(delta, from, count)
       const base = await job.base(from, count)
-      kernels.widen(dtype, base, wide, count)
-      kernels.addScaled(delta, wide, count, 1)
-      kernels.narrow(dtype, wide, post, count)
+      kernels.applied(dtype, base, delta, dtype, post, count)
       yield { from, count, delta, base, post }
     }
   } finally {

@@ -15,8 +15,8 @@ const REGION_SLACK = 8192
  */
 export function memoryFor(node: PlanNode, spec: TensorSpec, chunkElements: number): number {
   const { f32, own } = sizesOf(spec, chunkElements)
-  // Two buffers each for the bytes of base and post; base as f32, the sum, the result (f32 at most).
-  return 4 * own + 3 * f32 + streamMemory(node, spec, chunkElements)
+  // Two buffers each for the bytes of base and post; the delta, the result (f32 at most).
+  return 4 * own + 2 * f32 + streamMemory(node, spec, chunkElements)
 }
 
 function streamMemory(node: PlanNode, spec: TensorSpec, chunkElements: number): number {
@@ -29,8 +29,12 @@ function streamMemory(node: PlanNode, spec: TensorSpec, chunkElements: number): 
     case 'delta':
       return codec
     case 'operator': {
-      const { inputs, scratch, operator } = node
-      const inner = inputs.reduce((sum, each) => sum + streamMemory(each, spec, chunkElements), 0)
+      const { inputs, scratch, operator, statistic } = node
+      const tables = inputs.length * region(statistic?.table ?? 0)
+      const inner = inputs.reduce(
+        (sum, each) => sum + streamMemory(each, spec, chunkElements),
+        tables,
+      )
       return operator.whole === true
         ? inner + (inputs.length + 1 + scratch) * whole + 2 * codec
         : inner + (inputs.length + scratch) * f32

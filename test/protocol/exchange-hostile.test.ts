@@ -120,7 +120,7 @@ describe('exchange against other peers', () => {
         await server.next()
         // {i: 0, id: 1, len: 2³¹, type: 'block'}
         const header = Buffer.from(
-          'a461690062696401636c656e1a800000006474797065' + '65626c6f636b',
+          'a461690062696401636c656e1a80000000647479706565626c6f636b',
           'hex',
         )
         server.stream.send(Buffer.concat([Uint8Array.of(header.length), header]))
@@ -154,7 +154,7 @@ describe('exchange against other peers', () => {
   it('waits for a slow reader without a reset and without reading ahead', () =>
     withClient(dag, async (client, peer) => {
       let reads = 0
-      const { get } = peer.blockstore
+      const get = peer.blockstore.get.bind(peer.blockstore)
       peer.blockstore.get = (cid) => {
         reads += 1
         return get(cid)
@@ -170,6 +170,30 @@ describe('exchange against other peers', () => {
         const frame = await client.next()
         assert.ok(frame.type === 'block' && frame.i === i)
       }
+    }))
+
+  it('keeps its write buffer small while a reader takes a little at a time', () =>
+    withClient(dag, async (client, peer) => {
+      const { stream } = client
+      // Every `resume` grants a new window, whatever is still unread.
+      stream.maxReadBufferLength = 64 * MIB
+      stream.addEventListener('message', () => {
+        stream.pause()
+        setTimeout(() => {
+          if (stream.status === 'open') stream.resume()
+        }, 1)
+      })
+      client.send(want(1, dag.leaves))
+      const [connection] = peer.libp2p.getConnections()
+      let most = 0
+      for (const i of dag.leaves.keys()) {
+        const frame = await client.next()
+        assert.ok(frame.type === 'block' && frame.i === i)
+        for (const { writeBufferLength } of connection!.streams) {
+          most = Math.max(most, writeBufferLength)
+        }
+      }
+      assert.ok(most < 1.1 * MIB, `${most} bytes were buffered`)
     }))
 
   it('chokes a peer above the limits, and resets it when it goes on', () =>

@@ -12,7 +12,10 @@ describe('exchange', () => {
   async function assertHasAll(store: Blockstore, from = dag): Promise<void> {
     for (const { cid, bytes } of from.blocks.values()) {
       const stored = await store.get(cid)
-      assert.ok(stored !== undefined && Buffer.compare(stored, bytes) === 0, `${cid} differs`)
+      assert.ok(
+        stored !== undefined && Buffer.compare(stored, bytes) === 0,
+        `${cid.toString()} differs`,
+      )
     }
   }
 

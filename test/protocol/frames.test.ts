@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import {
   createFrameDecoder,
   decodeFrames,
@@ -75,6 +75,16 @@ function cut(bytes: Uint8Array, at: readonly number[]): Uint8Array[] {
   return cuts.slice(1).map((end, i) => bytes.subarray(cuts[i], end))
 }
 
+function checkCut(side: Side, frames: readonly Frame[], at: readonly number[]): void {
+  const bytes = Buffer.concat(frames.flatMap(encodeFrame))
+  assert.deepEqual(decode(side, cut(bytes, at)), { frames })
+}
+
+/** Any number below 2²¹ in three bytes. */
+function varint(n: number): Uint8Array {
+  return Uint8Array.of((n & 0x7f) | 0x80, ((n >> 7) & 0x7f) | 0x80, n >> 14)
+}
+
 /** A frame whose header is any value. */
 function framed(header: unknown): Uint8Array {
   const body = encodeCanonical(header)
@@ -84,13 +94,11 @@ function framed(header: unknown): Uint8Array {
 
 describe('frames', () => {
   it('decode to what was encoded, wherever the bytes are cut', () => {
-    const check = (side: Side, frames: readonly Frame[], at: readonly number[]): void => {
-      const bytes = Buffer.concat(frames.flatMap(encodeFrame))
-      assert.deepEqual(decode(side, cut(bytes, at)), { frames })
-    }
     const cuts = fc.array(fc.nat(), { maxLength: 6 })
-    fc.assert(fc.property(fc.array(request), cuts, (frames, at) => check('request', frames, at)))
-    fc.assert(fc.property(fc.array(response), cuts, (frames, at) => check('response', frames, at)))
+    fc.assert(fc.property(fc.array(request), cuts, (frames, at) => checkCut('request', frames, at)))
+    fc.assert(
+      fc.property(fc.array(response), cuts, (frames, at) => checkCut('response', frames, at)),
+    )
   })
 
   it('throw nothing but MalformedError on any bytes, and the same however they are cut', () => {
@@ -130,8 +138,6 @@ describe('frames', () => {
   })
 
   it('refuse a header above the limit at its length, before it is sent', () => {
-    const varint = (n: number): Uint8Array =>
-      Uint8Array.of((n & 0x7f) | 0x80, ((n >> 7) & 0x7f) | 0x80, n >> 14)
     for (const [side, most] of [
       ['request', MAX_REQUEST_HEADER_BYTES],
       ['response', MAX_RESPONSE_HEADER_BYTES],

@@ -21,32 +21,34 @@ async function meshed(...peers: readonly RecordPeer[]): Promise<void> {
   )
 }
 
-describe('a batch of records', () => {
-  const verdictOn = (bytes: Uint8Array) =>
-    judge(bytes, { now: NOW, networkId: publicNetworkId, has: () => false })
-  const of = (value: unknown, type = 'score') =>
-    judgeBatch(type, encodeCanonical(value), verdictOn).verdict
+const verdictOn = (bytes: Uint8Array) =>
+  judge(bytes, { now: NOW, networkId: publicNetworkId, has: () => false })
 
+function verdictOnBatch(value: unknown, type = 'score'): string {
+  return judgeBatch(type, encodeCanonical(value), verdictOn).verdict
+}
+
+describe('a batch of records', () => {
   it('is accepted with one new record, ignored with none, rejected with a bad one', async () => {
     const key = await keyOf(1)
     const good = signedScore(key).bytes
     const future = signedScore(key, { at: NOW + 1e9 }).bytes
     const bad = signedScore(key, { networkId: new Uint8Array(32) }).bytes
-    assert.equal(of([good]), 'accept')
-    assert.equal(of([future, good]), 'accept')
-    assert.equal(of([future]), 'ignore')
-    assert.equal(of([good, bad]), 'reject')
+    assert.equal(verdictOnBatch([good]), 'accept')
+    assert.equal(verdictOnBatch([future, good]), 'accept')
+    assert.equal(verdictOnBatch([future]), 'ignore')
+    assert.equal(verdictOnBatch([good, bad]), 'reject')
     assert.deepEqual(judgeBatch('score', encodeCanonical([good, bad]), verdictOn).accepted, [])
   })
 
   it('is rejected when it is no list, too long, or on the topic of another type', async () => {
     const key = await keyOf(1)
     const record = signedScore(key).bytes
-    assert.equal(of([]), 'reject')
-    assert.equal(of({ records: [record] }), 'reject')
-    assert.equal(of(['text']), 'reject')
-    assert.equal(of(Array(33).fill(record)), 'reject')
-    assert.equal(of([record], 'announcement'), 'reject')
+    assert.equal(verdictOnBatch([]), 'reject')
+    assert.equal(verdictOnBatch({ records: [record] }), 'reject')
+    assert.equal(verdictOnBatch(['text']), 'reject')
+    assert.equal(verdictOnBatch(Array(33).fill(record)), 'reject')
+    assert.equal(verdictOnBatch([record], 'announcement'), 'reject')
     assert.equal(judgeBatch('score', new Uint8Array(16_385), verdictOn).verdict, 'reject')
     assert.equal(judgeBatch('score', new Uint8Array([0x9f, 0xff]), verdictOn).verdict, 'reject')
   })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { BUCKETS, createIdIndex, differingBuckets } from '../../protocol/sync/reconcile.ts'
 import { sha256 } from '../../src/canonical.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { createPublicKey, verify } from 'node:crypto'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { announcement } from '../../protocol/formats/announcement.ts'
 import { score } from '../../protocol/formats/score.ts'
 import { peerIdOf, publicNetworkId } from '../../protocol/signature.ts'

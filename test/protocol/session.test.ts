@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { createAllowance, createBudget, createCredit } from '../../protocol/credit.ts'
 import { createSession, type Session } from '../../protocol/session.ts'
 import type { SessionAction, SessionEvent } from '../../protocol/session-event.ts'

@@ -14,8 +14,8 @@ export const MAX_INDEX_BYTES = 256 * KIB
 /** A block is verified as a whole, so a lying peer wastes at most this; the size of UnixFS leaves. */
 export const MAX_LEAF_BYTES = 1024 * KIB
 
-/** 1 GiB per index node, so that one layer needs one or two of them. */
-export const MAX_INDEX_LEAVES = 1024
+/** What 256 KiB of links hold: a tensor, which no node divides, may take 5 GB when encoded. */
+export const MAX_INDEX_LEAVES = 5_000
 
 /** The largest open models have some 2,000 tensors. */
 export const MAX_TENSORS = 8192

@@ -15,6 +15,7 @@ export {
   countBits,
 } from './bits'
 export { copy, widenBf16, widenF16, narrowBf16, narrowF16 } from './convert'
+export { difference, applied } from './deltas'
 export { electAndMerge } from './elect'
 export { scratch } from './first-page'
 export { subtract, add, scale, addScaled } from './linear'

@@ -13,7 +13,7 @@ export interface Trimmed {
  */
 export function majoritySign(trimmed: Statistic<readonly Selection[]>): Statistic<Trimmed> {
   return {
-    scope: trimmed.scope,
+    ...trimmed,
     passes: trimmed.passes + 1,
     start(context) {
       const { kernels, scratch } = context
@@ -49,8 +49,7 @@ export function majoritySign(trimmed: Statistic<readonly Selection[]>): Statisti
 /** The same without the extra pass: a sum of zero is taken as +. */
 export function positiveZero(trimmed: Statistic<readonly Selection[]>): Statistic<Trimmed> {
   return {
-    scope: trimmed.scope,
-    passes: trimmed.passes,
+    ...trimmed,
     start(context) {
       const fold = trimmed.start(context)
       return { ...fold, value: () => ({ selections: fold.value(), zeroSign: 1 }) }

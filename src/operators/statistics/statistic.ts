@@ -10,6 +10,8 @@ export interface Statistic<V> {
   readonly scope: 'tensor' | 'all'
   /** How often the inputs are streamed; 0 for a value that needs no look at them. */
   readonly passes: number
+  /** Bytes of a region of its own for each input. */
+  readonly table?: number
   start(context: StatisticContext): Fold<V>
 }
 
@@ -21,6 +23,8 @@ export interface StatisticContext {
   readonly elements: number
   /** As many chunks of f32 as the operator's `scratch` asks for. */
   readonly scratch: readonly Region[]
+  /** One region per input, as large as the statistic's `table` says; their contents are anything. */
+  readonly tables: readonly Region[]
 }
 
 export interface Fold<V> {

@@ -1,4 +1,4 @@
-import type { Kernels, Region } from '../../compute/kernels.ts'
+import { HISTOGRAM_BYTES, type Kernels, type Region } from '../../compute/kernels.ts'
 import type { Statistic } from './statistic.ts'
 
 /** Which elements of one input are its largest. */
@@ -24,21 +24,22 @@ export interface TopMagnitudes {
 
 /**
  * Finds each input's largest elements exactly, by a radix histogram of the bit patterns: non-negative
- * floats are ordered as their bits are. Three passes look at 11, 10 and 10 of the 31 bits; the last
- * one counts per tensor, so that ties are handed out in the order of tensors without another pass.
+ * floats are ordered as their bits are. The first pass looks at the highest 16 of the 31 bits, the
+ * second at the others; over all tensors a third counts the ties of each, which are handed out in the
+ * order of tensors.
  */
 export function topMagnitudes(options: TopMagnitudes): Statistic<readonly Selection[]> {
   const { over, density, inclusive = false } = options
+  if (density === 1) return keepEverything(over)
   return {
     scope: over,
-    passes: density === 1 ? 0 : levels.length,
-    start({ kernels, inputs, elements }) {
-      if (density === 1) {
-        const selections = Array.from({ length: inputs }, () => everything)
-        return { scan() {}, endPass() {}, value: () => selections }
-      }
+    passes: over === 'all' && !inclusive ? 3 : 2,
+    table: HISTOGRAM_BYTES,
+    start({ kernels, elements, tables }) {
       const keep = Math.floor(density * elements) + (inclusive ? 1 : 0)
-      const searches = Array.from({ length: inputs }, () => createSearch(kernels, keep, inclusive))
+      const searches = tables.map((table) =>
+        createSearch(kernels, table, { over, keep, inclusive }),
+      )
       return {
         scan(pass, tensor, regions, _from, count) {
           searches.forEach((search, i) => search.scan(pass, tensor, regions[i]!, count))
@@ -46,6 +47,17 @@ export function topMagnitudes(options: TopMagnitudes): Statistic<readonly Select
         endPass: (pass) => searches.forEach((search) => search.endPass(pass)),
         value: () => searches.map((search) => search.value()),
       }
+    },
+  }
+}
+
+function keepEverything(scope: TopMagnitudes['over']): Statistic<readonly Selection[]> {
+  return {
+    scope,
+    passes: 0,
+    start({ inputs }) {
+      const selections = Array.from({ length: inputs }, () => everything)
+      return { scan() {}, endPass() {}, value: () => selections }
     },
   }
 }
@@ -63,58 +75,81 @@ export function createTrim(kernels: Kernels, selection: Selection, tensor: strin
 const everything: Selection = { threshold: 0, ties: () => Infinity }
 const nothing: Selection = { threshold: 0x7fffffff, ties: () => 0 }
 
-const levels = [
-  { bits: 11, level: 0 },
-  { bits: 10, level: 1 },
-  { bits: 10, level: 2 },
-] as const
+const HIGH_BINS = 2 ** 16
+const LOW_BINS = 2 ** 15
 
-const HISTOGRAM_ENTRIES = 2048
+/** Elements after which a histogram's counts of 32 bits are put aside. */
+const MOST_COUNTED = 2 ** 31
 
-/** Narrows down the magnitude of rank `keep`, a piece of its bits per pass. */
-function createSearch(kernels: Kernels, keep: number, inclusive: boolean) {
-  const histogram = new Float64Array(HISTOGRAM_ENTRIES)
-  /** Counts of the last level, by tensor. */
-  const byTensor = new Map<string, Float64Array>()
-  let prefix = 0
+interface SearchOptions {
+  readonly over: TopMagnitudes['over']
+  readonly keep: number
+  readonly inclusive: boolean
+}
+
+/** Narrows down the magnitude of rank `keep`: its high bits, its low bits, where its equals are. */
+function createSearch(kernels: Kernels, table: Region, { over, keep, inclusive }: SearchOptions) {
+  /** What the table held before it was cleared in the middle of a pass. */
+  let aside: Float64Array | undefined
+  const tiesIn = new Map<string, number>()
+  let counted = 0
+  let threshold = 0
   let remaining = keep
   /** Known early: nothing is wanted, or so much that only zeros are left to choose. */
   let settled = keep === 0 ? nothing : undefined
+  clear()
 
   function scan(pass: number, tensor: string, x: Region, count: number): void {
     if (settled !== undefined) return
-    const { bits, level } = levels[pass]!
-    let counts: Float64Array = histogram
-    if (level === 2) {
-      counts = byTensor.get(tensor) ?? new Float64Array(HISTOGRAM_ENTRIES)
-      byTensor.set(tensor, counts)
+    if (pass === 2) {
+      const found = kernels.countMagnitude(x, count, threshold)
+      tiesIn.set(tensor, (tiesIn.get(tensor) ?? 0) + found)
+      return
     }
-    kernels.histogram(x, count, level, bits === 11 ? 0 : prefix, counts)
+    if (counted + count > MOST_COUNTED) putAside()
+    counted += count
+    if (pass === 0) kernels.histogramHigh(x, count, table)
+    else kernels.histogramLow(x, count, threshold, table)
+  }
+
+  function countIn(bin: number): number {
+    return table.u32[bin]! + table.u32[bin + HIGH_BINS]! + (aside?.[bin] ?? 0)
+  }
+
+  function putAside(): void {
+    aside = Float64Array.from({ length: HIGH_BINS }, (_, bin) => countIn(bin))
+    clear()
+  }
+
+  function clear(): void {
+    table.u32.fill(0)
+    counted = 0
   }
 
   function endPass(pass: number): void {
-    if (settled !== undefined) return
-    const { bits } = levels[pass]!
-    for (const counts of byTensor.values()) counts.forEach((n, i) => (histogram[i]! += n))
-    let bucket = 2 ** bits - 1
-    while (bucket >= 0 && histogram[bucket]! < remaining) remaining -= histogram[bucket--]!
-    if (bucket < 0) settled = everything
-    else prefix = prefix * 2 ** bits + bucket
-    histogram.fill(0)
+    if (settled !== undefined || pass === 2) return
+    const bins = pass === 0 ? HIGH_BINS : LOW_BINS
+    let bin = bins - 1
+    for (; bin >= 0 && countIn(bin) < remaining; bin--) remaining -= countIn(bin)
+    if (bin < 0) settled = everything
+    else threshold = threshold * bins + bin
+    if (pass === 1 && (inclusive || countIn(bin) === remaining)) {
+      settled = { threshold, ties: () => Infinity }
+    }
+    aside = undefined
+    clear()
   }
 
   function value(): Selection {
     if (settled !== undefined) return settled
-    if (inclusive) return { threshold: prefix, ties: () => Infinity }
-    const last = prefix % 2 ** levels[2].bits
-    const ties = new Map<string, number>()
-    for (const [tensor, counts] of byTensor) {
-      const kept = Math.min(remaining, counts[last]!)
-      remaining -= kept
-      ties.set(tensor, kept)
+    if (over === 'tensor') return { threshold, ties: () => remaining }
+    const kept = new Map<string, number>()
+    let left = remaining
+    for (const [tensor, found] of tiesIn) {
+      kept.set(tensor, Math.min(left, found))
+      left -= kept.get(tensor)!
     }
-    byTensor.clear()
-    return { threshold: prefix, ties: (tensor) => ties.get(tensor) ?? 0 }
+    return { threshold, ties: (tensor) => kept.get(tensor) ?? 0 }
   }
 
   return { scan, endPass, value }

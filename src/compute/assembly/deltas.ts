@@ -1,0 +1,64 @@
+/**
+ * Between weights of any dtype and their f32 differences. Pieces go through room that stays in the
+ * first-level cache, so that conversion and sum cost one walk over memory.
+ */
+
+import { narrowBf16, narrowF16, widenBf16, widenF16 } from './convert'
+import { scratch } from './first-page'
+import { add, subtract } from './linear'
+
+/** How `open-kernels.ts` numbers the dtypes; F32 is what is left. */
+const bf16: u32 = 1
+const f16: u32 = 2
+
+/** Elements per piece: 16 KiB. */
+const piece: u32 = 4096
+
+/** out = f32(post) − f32(base) */
+export function difference(dtype: u32, post: usize, base: usize, out: usize, count: u32): void {
+  for (let left = count; left > 0;) {
+    const n = min(left, piece)
+    const a = widened(dtype, post, out, n)
+    const b = widened(dtype, base, scratch, n)
+    subtract(a, b, out, n)
+    post += n * bytesOf(dtype)
+    base += n * bytesOf(dtype)
+    out += n << 2
+    left -= n
+  }
+}
+
+/** out = f32(base) + delta in dtype `to` */
+export function applied(
+  dtype: u32,
+  base: usize,
+  delta: usize,
+  to: u32,
+  out: usize,
+  count: u32,
+): void {
+  for (let left = count; left > 0;) {
+    const n = min(left, piece)
+    const wide = widened(dtype, base, scratch, n)
+    const sum = to == bf16 || to == f16 ? scratch : out
+    add(wide, delta, sum, n)
+    if (to == bf16) narrowBf16(sum, out, n)
+    else if (to == f16) narrowF16(sum, out, n)
+    base += n * bytesOf(dtype)
+    delta += n << 2
+    out += n * bytesOf(to)
+    left -= n
+  }
+}
+
+/** Where the values are as f32: in `room`, or where they are if they are that already. */
+function widened(dtype: u32, source: usize, room: usize, count: u32): usize {
+  if (dtype == bf16) widenBf16(source, room, count)
+  else if (dtype == f16) widenF16(source, room, count)
+  else return source
+  return room
+}
+
+function bytesOf(dtype: u32): u32 {
+  return dtype == bf16 || dtype == f16 ? 2 : 4
+}
