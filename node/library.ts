@@ -2,6 +2,7 @@ import { linksOf, measureDag, openDelta, peerIdOf } from '../protocol/index.ts'
 import {
   type CID,
   decodeRecipe,
+  decodeRoot,
   type DeltaSource,
   encodeRecipe,
   InvalidInputError,
@@ -19,6 +20,7 @@ import type { Engine } from './engine.ts'
 import type { JobOptions } from './job-options.ts'
 import type { Network } from './network.ts'
 import type { Store } from './storage/store.ts'
+import { createVerification } from './verification.ts'
 
 /** What people call something, and who announced it. */
 export interface Listed {
@@ -168,19 +170,33 @@ export function createLibrary({ store, bases, engine, connect }: LibraryComponen
     return true
   }
 
-  const deltas = new Map<string, Promise<DeltaSource>>()
+  const verification = createVerification({ marks: store.verified, bases, engine })
+  const opened = new Map<string, Promise<DeltaSource>>()
   const sources: Sources = {
-    delta(id) {
+    async delta(id) {
       const key = id.toString()
-      const opened = deltas.get(key) ?? openDelta(blocks, id)
-      deltas.set(key, opened)
-      opened.catch(() => deltas.delete(key))
-      return opened
+      const opening = opened.get(key) ?? openDelta(blocks, id)
+      opened.set(key, opening)
+      opening.catch(() => opened.delete(key))
+      const source = await opening
+      await verification.check(id, source)
+      return source
     },
     weights: async (id) => (await bases.open(id)).folder.checkpoint,
   }
 
   const identity = (base: CID, root: Recipe['root']): Recipe => recipeOf({ base, root }, engine)
+
+  /** The recipe in a block; an announcement may call anything a recipe, so others are passed over. */
+  const recipeIn = async (cid: CID): Promise<Recipe | undefined> => {
+    const bytes = await blocks.get(cid)
+    if (bytes === undefined) return undefined
+    try {
+      return linksOf(bytes, cid).kind === 'recipe' ? decodeRecipe(bytes) : undefined
+    } catch {
+      return undefined
+    }
+  }
 
   const keep = async (recipe: Recipe): Promise<CID> => {
     const id = recipeId(recipe)
@@ -206,7 +222,7 @@ export function createLibrary({ store, bases, engine, connect }: LibraryComponen
       const bytes = await blocks.get(cid)
       const kind = bytes === undefined ? undefined : linksOf(bytes, cid).kind
       if (kind === 'recipe') return decodeRecipe(bytes!)
-      if (kind === 'delta') return identity((await sources.delta(cid)).root.base, { delta: cid })
+      if (kind === 'delta') return identity(decodeRoot(bytes!).base, { delta: cid })
       throw new InvalidInputError('E_NOT_A_VARIANT', `${shortId(cid)} denotes no weights`, {
         expected: 'a delta or a recipe',
         actual: kind ?? 'nothing',
@@ -221,14 +237,12 @@ export function createLibrary({ store, bases, engine, connect }: LibraryComponen
       }
       for (const { kind, cid, base } of await list()) {
         if (kind === 'delta' && base !== undefined) add(identity(base, { delta: cid }))
-        const bytes = kind === 'recipe' ? await blocks.get(cid) : undefined
-        if (bytes !== undefined) add(decodeRecipe(bytes))
+        const recipe = kind === 'recipe' ? await recipeIn(cid) : undefined
+        if (recipe !== undefined) add(recipe)
       }
       for (const text of (await names.all()).values()) {
-        const cid = parseCid(text)
-        const bytes = await blocks.get(cid)
-        if (bytes === undefined || linksOf(bytes, cid).kind !== 'recipe') continue
-        add(decodeRecipe(bytes))
+        const recipe = await recipeIn(parseCid(text))
+        if (recipe !== undefined) add(recipe)
       }
       return found
     },

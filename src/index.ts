@@ -48,6 +48,7 @@ export {
   type IndexNode,
   toEncoded,
 } from './codecs/manifest/manifest.ts'
+export { verifyTensor } from './codecs/manifest/verify.ts'
 export { type Kernels } from './compute/kernels.ts'
 export { openRuntime, type Runtime } from './compute/onnxruntime.ts'
 export { openKernels } from './compute/open-kernels.ts'
@@ -109,5 +110,6 @@ export { type Plan, planRecipe, type Sources } from './recipes/plan.ts'
 export { type Recipe, type RecipeNode } from './recipes/recipe.ts'
 export { loadRegistry, type Registry, registryOf } from './registry.ts'
 export { loadStrategies, type Strategy } from './search/index.ts'
+export type { Checkpoint } from './tensors/checkpoint.ts'
 export { weightDTypes } from './tensors/dtype.ts'
-export { compareNames, elementsOf } from './tensors/tensor.ts'
+export { compareNames, elementsOf, sameShape } from './tensors/tensor.ts'

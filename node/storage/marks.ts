@@ -12,9 +12,9 @@ export interface Marks {
 
 /**
  * `name`: local names to CIDs · `base`: weights ids to the folders they lie in · `data`: names of data
- * sets to suite ids · `store`: what the store as a whole is for.
+ * sets to suite ids · `verified`: deltas that decode as declared · `store`: what the store as a whole is for.
  */
-export type MarkKind = 'name' | 'base' | 'data' | 'store'
+export type MarkKind = 'name' | 'base' | 'data' | 'verified' | 'store'
 
 export function openMarks(ledger: Ledger, kind: MarkKind): Marks {
   const prefix = markPrefix(kind)

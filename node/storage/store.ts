@@ -16,6 +16,7 @@ export interface Store {
   readonly names: Marks
   readonly bases: Marks
   readonly data: Marks
+  readonly verified: Marks
   /** What was repaired when it was opened, in words. */
   readonly findings: readonly string[]
   close(): Promise<void>
@@ -38,6 +39,7 @@ export async function openStore(home: string, networkId: Uint8Array): Promise<St
       names: openMarks(ledger, 'name'),
       bases: openMarks(ledger, 'base'),
       data: openMarks(ledger, 'data'),
+      verified: openMarks(ledger, 'verified'),
       findings: [
         ...ledger.findings,
         ...(records.lost === 0 ? [] : [`${records.lost} records lost until peers send them again`]),
