@@ -1,15 +1,14 @@
 import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { NetworkError } from '../../src/index.ts'
 import type { JobOptions } from '../job-options.ts'
+import { demoData } from '../package-files.ts'
 import type { Board, Listing, Row } from './answers.ts'
 import type { Member } from './swarm.ts'
 
 /** What the demo publishes, edits and merges, and how its nodes work together. */
 
-const data = fileURLToPath(new URL('data/', import.meta.url))
-export const baseFolder = `${data}base`
+export const baseFolder = `${demoData}base`
 
 /** Who publishes which expert, with which codec. */
 export const experts = [
@@ -45,14 +44,14 @@ const AGREE_MS = 45_000
 const POLL_MS = 100
 
 export function evaluationFiles(): string[] {
-  return readdirSync(`${data}eval`)
+  return readdirSync(`${demoData}eval`)
     .filter((name) => name.endsWith('.safetensors'))
     .toSorted()
-    .map((name) => `${data}eval/${name}`)
+    .map((name) => `${demoData}eval/${name}`)
 }
 
 export function expertFolder(expert: string): string {
-  return `${data}${expert}-light`
+  return `${demoData}${expert}-light`
 }
 
 /** Resolves when `look` gives something; rejects with `NetworkError` `E_DEMO_AGREE` after a while. */
