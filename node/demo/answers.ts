@@ -24,6 +24,7 @@ export interface Row {
 
 export interface Board {
   readonly viewRoot: string
+  readonly places: number
   readonly standings: readonly Row[]
 }
 
@@ -33,6 +34,7 @@ export interface Status {
   readonly bytesOut: number
   readonly viewRoot: string
   readonly peers: number
+  readonly views: readonly { readonly suite: string; readonly viewRoot: string }[]
 }
 
 export interface Inspection {

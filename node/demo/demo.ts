@@ -1,7 +1,7 @@
 import type { JobOptions } from '../job-options.ts'
-import type { Board, Inspection, Made, Row, Searched, Status, Suites } from './answers.ts'
+import type { Inspection, Made, Row, Searched, Status, Suites } from './answers.ts'
 import {
-  agreedBoard,
+  agreedChampion,
   baseFolder,
   compareWith,
   COPIES,
@@ -13,6 +13,7 @@ import {
   experts,
   measureTogether,
   merges,
+  wholeBoard,
 } from './story.ts'
 import { type Member, startSwarm } from './swarm.ts'
 
@@ -159,7 +160,7 @@ export async function runDemo(init: DemoInit): Promise<DemoDocument> {
   const { base } = await carol.ask<Inspection>('inspect', { ref: kana.id, tensors: false })
   const subjects = [base, ...published.map(({ id }) => id), ...made]
   await measureTogether(members, subjects, steer)
-  let board = await agreedBoard(members, steer, subjects.length, { signal })
+  let champion = await agreedChampion(members, steer, subjects.length, { signal })
   step(
     'measure',
     `${subjects.length} variants measured on the suite that steers, ${COPIES} measurers per shard`,
@@ -185,8 +186,7 @@ export async function runDemo(init: DemoInit): Promise<DemoDocument> {
     await everybodyKnows(members, proposals, { signal })
     await measureTogether(members, proposals, steer)
     variants += proposals.length
-    board = await agreedBoard(members, steer, variants, { signal })
-    const champion = board.standings[0]!
+    champion = await agreedChampion(members, steer, variants, { signal })
     const difference = champion.difference ?? null
     rounds.push({ round, proposals, champion: champion.id, difference })
     step(
@@ -195,19 +195,18 @@ export async function runDemo(init: DemoInit): Promise<DemoDocument> {
     )
   }
 
-  const champion = board.standings[0]!.id
-  const finalists = [...new Set([...subjects, champion])]
+  const finalists = [...new Set([...subjects, champion.id])]
   await measureTogether(members, finalists, final)
-  const finalBoard = await agreedBoard(members, final, finalists.length, { signal })
+  await agreedChampion(members, final, finalists.length, { signal })
   step('final', `${finalists.length} variants measured once on the suite that did not steer`)
 
   const document: DemoDocument = {
     schema: 'deltaswarm.demo/1',
     nodes: await nodesOf(members),
-    variants: await variantsOf(carol, final, finalBoard),
-    champion,
+    variants: await variantsOf(carol, final),
+    champion: champion.id,
     rounds,
-    verdict: await verdictOf(carol, final, champion, published),
+    verdict: await verdictOf(carol, final, champion.id, published),
     timings: { ...timings, total: (now() - started) / 1000 },
   }
   return document
@@ -223,11 +222,8 @@ async function nodesOf(members: readonly Member[]): Promise<DemoNode[]> {
   )
 }
 
-async function variantsOf(
-  member: Member,
-  suite: string,
-  { standings }: Board,
-): Promise<DemoVariant[]> {
+async function variantsOf(member: Member, suite: string): Promise<DemoVariant[]> {
+  const { standings } = await wholeBoard(member, suite)
   const { elements } = await member.ask<{ elements: number }>('inspect', {
     ref: 'kana',
     tensors: false,

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { NetworkError } from '../../src/index.ts'
 import type { JobOptions } from '../job-options.ts'
 import { demoData } from '../package-files.ts'
-import type { Board, Listing, Row } from './answers.ts'
+import type { Board, Listing, Row, Status } from './answers.ts'
 import type { Member } from './swarm.ts'
 
 /** What the demo publishes, edits and merges, and how its nodes work together. */
@@ -108,26 +108,41 @@ export async function measureTogether(
   )
 }
 
-/** The members' boards once they are the same, record for record. */
-export async function agreedBoard(
+/**
+ * The champion of a suite once every member holds the same records of it, `variants` are measured
+ * completely, and all name the same one.
+ */
+export async function agreedChampion(
   members: readonly Member[],
   suite: string,
   variants: number,
   options: Pick<JobOptions, 'signal'>,
-): Promise<Board> {
-  return eventually('equal views of the suite', options, async () => {
+): Promise<Row> {
+  await eventually('equal views of the suite', options, async () => {
+    const views = await Promise.all(
+      members.map(async (member) => {
+        const { views } = await member.ask<Status>('status')
+        return views.find((view) => view.suite === suite)
+      }),
+    )
+    return new Set(views.map((view) => view?.viewRoot)).size === 1 ? true : undefined
+  })
+  return eventually('one champion', options, async () => {
     const boards = await Promise.all(
       members.map((member) =>
-        member.ask<Board>('leaderboard', { data: suite, minMeasurers: COPIES }),
+        member.ask<Board>('leaderboard', { data: suite, minMeasurers: COPIES, top: 1 }),
       ),
     )
-    const [first] = boards
-    const equal = boards.every(
-      ({ viewRoot, standings }) =>
-        viewRoot === first!.viewRoot && standings[0]?.id === first!.standings[0]?.id,
-    )
-    return equal && first!.standings.length >= variants ? first : undefined
+    const champions = boards.map(({ standings }) => standings[0])
+    const complete = boards.every(({ places }) => places >= variants)
+    const agreed = new Set(champions.map((row) => row?.id)).size === 1
+    return complete && agreed ? champions[0] : undefined
   })
+}
+
+/** Every place of a suite, as one member sees it. */
+export async function wholeBoard(member: Member, suite: string): Promise<Board> {
+  return member.ask<Board>('leaderboard', { data: suite, minMeasurers: COPIES, top: 1000 })
 }
 
 /** How the first of a board stands against one other variant, on the items that both have. */
@@ -141,6 +156,7 @@ export async function compareWith(
     data: suite,
     minMeasurers: COPIES,
     against,
+    top: 1000,
   })
   return standings.find(({ id }) => id === variant)
 }

@@ -1,8 +1,9 @@
 import { z } from 'zod'
-import { describeRecipe, recipeId, shortId, tieGroups } from '../../../src/index.ts'
+import { describeRecipe, recipeId, tieGroups } from '../../../src/index.ts'
 import { judgeVariant, viewSuite } from '../../board.ts'
-import { referenceInput } from '../inputs.ts'
-import { formatNats } from '../output.ts'
+import { referenceInput, typedNumber } from '../inputs.ts'
+import { readNames } from '../names.ts'
+import { formatNats, type Output } from '../output.ts'
 import { defineVerb } from './index.ts'
 
 export const verb = defineVerb({
@@ -16,6 +17,7 @@ export const verb = defineVerb({
       flags: '--against <ref>',
       about: 'compare all with this one, not each with its own reference',
     },
+    { flags: '--top <n>', about: 'only the first places', default: 100 },
   ],
   examples: ['deltaswarm leaderboard --data holdout'],
   online: true,
@@ -23,13 +25,15 @@ export const verb = defineVerb({
     data: referenceInput,
     minMeasurers: z.int().min(1).max(64),
     against: referenceInput.optional(),
+    top: z.int().min(1).max(10_000),
   }),
   parse: ({ options }) => ({
     data: options['data'],
-    minMeasurers: Number(options['minMeasurers']),
+    minMeasurers: typedNumber(options['minMeasurers']),
+    top: typedNumber(options['top']),
     ...(options['against'] === undefined ? {} : { against: options['against'] }),
   }),
-  async run(node, { data, minMeasurers, against }, options) {
+  async run(node, { data, minMeasurers, against, top }, options) {
     const suite = await node.suites.open(data, options)
     await node.network?.settled(options)
     const reference =
@@ -37,9 +41,9 @@ export const verb = defineVerb({
         ? undefined
         : recipeId(await node.library.recipe(await node.library.resolve(against), options))
     const view = await viewSuite(node, suite, { minMeasurers })
-    const names = new Map<string, string>()
-    for (const item of await node.library.list()) names.set(item.cid.toString(), item.name)
-    const groups = tieGroups(view.board)
+    const names = await readNames(node, view.recipes)
+    const places = view.board.standings
+    const groups = tieGroups({ ...view.board, standings: places.slice(0, top) })
     let first = 1
     const standings = groups.flatMap((group) => {
       const tied: readonly [number, number] = [first, first + group.length - 1]
@@ -52,17 +56,11 @@ export const verb = defineVerb({
           id,
           rank: standing.rank,
           tied,
-          name: names.get(id) ?? '',
+          name: names.of(id),
           recipe:
             recipe === undefined
               ? 'unknown recipe'
-              : describeRecipe(recipe, {
-                  ...node.engine,
-                  name: (leaf) =>
-                    leaf.equals(recipe.base)
-                      ? 'base'
-                      : (names.get(leaf.toString()) ?? shortId(leaf)),
-                }),
+              : describeRecipe(recipe, { ...node.engine, name: (leaf) => names.of(leaf) }),
           loss: standing.loss,
           n: standing.losses.reduce((count, loss) => count + (Number.isNaN(loss) ? 0 : 1), 0),
           measurers: [...standing.measurers].map(([peer, n]) => ({ peer, n })),
@@ -81,10 +79,15 @@ export const verb = defineVerb({
       schema: 'deltaswarm.leaderboard/1',
       suite: suite.id.toString(),
       items: suite.root.items,
+      /** Whether newer scores of others arrive here; else it is the board as it was stored. */
+      live: node.network !== undefined,
       viewRoot: view.root,
+      /** Places in all, of which the first ones follow. */
+      places: places.length,
       standings,
       pending: view.board.pending.map(({ variant, shards, measurers }) => ({
         id: variant.toString(),
+        name: names.of(variant),
         shards,
         of: suite.shards.length,
         measurers: measurers.size,
@@ -97,23 +100,45 @@ export const verb = defineVerb({
     }
   },
   ids: ({ standings }) => standings.map(({ id }) => id),
-  print({ standings, pending, equivocations }, output) {
-    output.table(
-      ['rank', 'variant', 'loss', 'difference', '95 % interval', 'class', 'measurers', 'recipe'],
-      standings.map((row) => [
-        row.tied[0] === row.tied[1] ? String(row.rank) : `${row.tied[0]}–${row.tied[1]}`,
-        row.name || shortId(row.id),
-        row.loss.toFixed(4),
-        row.difference === undefined ? '–' : formatNats(row.difference),
-        row.ci === undefined ? '–' : `[${row.ci.map((end) => formatNats(end)).join(', ')}]`,
-        row.class ?? 'reference',
-        String(row.measurers.length),
-        row.recipe,
-      ]),
-    )
-    output.note('equal rank ranges are not distinguishable on these items')
-    for (const { id, reason } of pending) output.note(`${shortId(id)} has no place yet: ${reason}`)
-    for (const { author } of equivocations)
+  print({ standings, pending, equivocations, live }, output) {
+    if (!live) output.note('the stored board: no node runs here that hears of newer scores')
+    if (standings.length === 0) output.note('no variant has a place yet')
+    else printStandings(standings, output)
+    for (const { name, reason } of pending) output.note(`${name} has no place yet: ${reason}`)
+    for (const { author } of equivocations) {
       output.note(`${author} contradicts itself and counts nothing`)
+    }
   },
 })
+
+interface Row {
+  readonly id: string
+  readonly rank: number
+  readonly tied: readonly [number, number]
+  readonly name: string
+  readonly recipe: string
+  readonly loss: number
+  readonly measurers: readonly unknown[]
+  readonly difference?: number
+  readonly ci?: readonly number[]
+  readonly class?: string
+}
+
+function printStandings(standings: readonly Row[], output: Output): void {
+  output.table(
+    ['rank', 'variant', 'loss', 'difference', '95 % interval', 'class', 'measurers', 'recipe'],
+    standings.map((row) => [
+      row.tied[0] === row.tied[1] ? String(row.rank) : `${row.tied[0]}–${row.tied[1]}`,
+      row.name,
+      row.loss.toFixed(4),
+      row.difference === undefined ? '–' : formatNats(row.difference),
+      row.ci === undefined ? '–' : `[${row.ci.map((end) => formatNats(end)).join(', ')}]`,
+      row.class ?? 'reference',
+      String(row.measurers.length),
+      row.recipe,
+    ]),
+  )
+  if (standings.some(({ tied: [first, last] }) => first !== last)) {
+    output.note('equal rank ranges are not distinguishable on these items')
+  }
+}
