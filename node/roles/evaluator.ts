@@ -33,54 +33,107 @@ export interface Measured {
   readonly known: number
 }
 
-/** Measures variants on a suite and signs what came out, shard by shard; finished shards are kept. */
+/** A variant with the shards that are still to be measured here. */
+interface Task {
+  readonly id: CID
+  readonly recipe: Recipe
+  readonly open: OpenSuite['shards']
+}
+
+/** Variants that go through the layers together; each holds its hidden states meanwhile. */
+const GROUP_VARIANTS = 16
+
+/**
+ * Measures variants on a suite and signs what came out. Variants of one base with the same open shards
+ * go through the model together, layer by layer. What is signed is kept: the next call goes on there.
+ */
 export async function measure(
   node: SwarmNode,
   { subjects, suite, share }: MeasureRequest,
   options: JobOptions,
 ): Promise<Measured> {
-  const { engine, library, author } = node
-  const { evaluator, runtime } = await engine.evaluator()
   const done = await ownShards(node, suite)
   const variants: CID[] = []
-  let measured = 0
+  const tasks: Task[] = []
   let known = 0
-  for (const [i, subject] of subjects.entries()) {
-    const recipe = await library.recipe(subject, options)
-    const id = await library.keep(recipe)
+  for (const subject of subjects) {
+    const recipe = await node.library.recipe(subject, options)
+    const id = await node.library.keep(recipe)
     variants.push(id)
     const mine = suite.shards.filter(({ index }) => isMine(node, share, id, suite, index))
     const open = mine.filter(({ index }) => !done.has(`${id.toString()} ${index}`))
     known += mine.length - open.length
-    if (open.length === 0) continue
-    const model = readModel(engine.architectures, await configOf(node, recipe))
-    const variant = await openVariant(await planRecipe(recipe, library.sources, engine))
-    const scores: Score[] = []
-    const request = { root: suite.root, shards: open }
-    for await (const result of evaluator.measure(model, request, [variant], {
+    if (open.length > 0) tasks.push({ id, recipe, open })
+  }
+  const groups = groupTasks(tasks)
+  let measured = 0
+  for (const [i, group] of groups.entries()) {
+    const scores = await measureGroup(node, suite, group, {
       signal: options.signal,
-      onProgress: ({ run, runs }) =>
+      onProgress: (done, total) =>
         options.onProgress({
           phase: 'measuring',
-          done: i * runs + run,
-          total: subjects.length * runs,
-          detail: shortId(id),
+          done: i * total + done,
+          total: groups.length * total,
+          detail: group.map(({ id }) => shortId(id)).join(', '),
         }),
-    })) {
-      scores.push({
-        variant: id,
-        suite: suite.id,
-        shard: result.shard,
-        values:
-          suite.root.metric === 'loss' ? [...result.losses].map(quantiseLoss) : [...result.correct],
-        engine: runtime.description,
-        device: 'cpu',
-      })
-    }
-    await author.score(scores)
+    })
+    await node.author.score(scores)
     measured += scores.length
   }
   return { variants, measured, known }
+}
+
+/** Tasks of one base and the same shards, in lists of at most `GROUP_VARIANTS`. */
+function groupTasks(tasks: readonly Task[]): Task[][] {
+  const alike = Map.groupBy(tasks, ({ recipe, open }) =>
+    [recipe.base.toString(), ...open.map(({ index }) => index)].join(' '),
+  )
+  return [...alike.values()].flatMap((group) =>
+    Array.from({ length: Math.ceil(group.length / GROUP_VARIANTS) }, (_, i) =>
+      group.slice(i * GROUP_VARIANTS, (i + 1) * GROUP_VARIANTS),
+    ),
+  )
+}
+
+async function measureGroup(
+  node: SwarmNode,
+  suite: OpenSuite,
+  group: readonly Task[],
+  {
+    signal,
+    onProgress,
+  }: { signal: AbortSignal; onProgress: (done: number, total: number) => void },
+): Promise<Score[]> {
+  const { engine, library } = node
+  const { evaluator, runtime } = await engine.evaluator()
+  const [{ recipe, open }] = group as [Task]
+  const model = readModel(engine.architectures, await configOf(node, recipe))
+  const variants = []
+  for (const task of group) {
+    variants.push(await openVariant(await planRecipe(task.recipe, library.sources, engine)))
+  }
+  const { metric } = suite.root
+  const scores: Score[] = []
+  for await (const result of evaluator.measure(
+    model,
+    { root: suite.root, shards: open },
+    variants,
+    {
+      signal,
+      onProgress: ({ run, runs }) => onProgress(run, runs),
+    },
+  )) {
+    scores.push({
+      variant: group[result.variant]!.id,
+      suite: suite.id,
+      shard: result.shard,
+      values: metric === 'loss' ? [...result.losses].map(quantiseLoss) : [...result.correct],
+      engine: runtime.description,
+      device: 'cpu',
+    })
+  }
+  return scores
 }
 
 function isMine(
