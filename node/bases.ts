@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { readdir, stat } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import {
   castCheckpoint,
   type CID,
@@ -62,7 +62,7 @@ export function createBases(marks: Marks, kernels: Kernels): Bases {
     const path = resolve(given)
     const stamp = await stampOf(path)
     for (const [id, text] of await marks.all()) {
-      const known = JSON.parse(text) as { path: string; stamp: string }
+      const known = JSON.parse(text) as Mark
       if (known.path !== path || known.stamp !== stamp || stamp === '') continue
       return opened.get(id) ?? remember(parseCid(id), path, await openAt(path))
     }
@@ -78,11 +78,12 @@ export function createBases(marks: Marks, kernels: Kernels): Bases {
   return {
     register,
     async open(id) {
-      const known = opened.get(id.toString())
-      if (known !== undefined) return known
       const text = await marks.get(id.toString())
-      const path = text === undefined ? undefined : (JSON.parse(text) as { path: string }).path
-      if (path !== undefined && (await stampOf(path)) !== '') {
+      const { path, stamp } = (text === undefined ? {} : JSON.parse(text)) as Partial<Mark>
+      const now = path === undefined ? '' : await stampOf(path)
+      if (path !== undefined && now !== '') {
+        const known = opened.get(id.toString())
+        if (known !== undefined && now === stamp) return known
         // Files may have changed since: the id is taken again, which costs nothing when they did not.
         const base = await register(path, quiet)
         if (base.id.equals(id)) return base
@@ -119,9 +120,7 @@ export function createBases(marks: Marks, kernels: Kernels): Bases {
     },
     async known() {
       const all = await marks.all()
-      return new Map(
-        [...all].map(([id, text]) => [id, (JSON.parse(text) as { path: string }).path] as const),
-      )
+      return new Map([...all].map(([id, text]) => [id, (JSON.parse(text) as Mark).path] as const))
     },
     async close() {
       await Promise.all(folders.splice(0).map((folder) => folder.close()))
@@ -130,10 +129,21 @@ export function createBases(marks: Marks, kernels: Kernels): Bases {
   }
 }
 
-/** Changes when a file of the folder does; empty when there is nothing to read. */
+/** Where a base lay when its id was taken, and the stamp of its files. */
+interface Mark {
+  readonly path: string
+  readonly stamp: string
+}
+
+/** Changes when a file with weights, or their index, does; empty when there is nothing to read. */
 async function stampOf(path: string): Promise<string> {
-  const files = [path, `${path}/model.safetensors`, `${path}/model.safetensors.index.json`]
-  const found = await Promise.all(files.map((file) => stat(file).catch(() => undefined)))
+  const names = await readdir(path).catch(() => [])
+  const files = names.filter((name) => /\.(safetensors|index\.json)$/.test(name)).toSorted()
+  const found = await Promise.all(
+    [path, ...files.map((name) => join(path, name))].map((file) =>
+      stat(file).catch(() => undefined),
+    ),
+  )
   return found
     .map((file) => (file === undefined ? '' : `${file.size}:${file.mtimeMs}:${file.ino}`))
     .join(',')

@@ -4,6 +4,7 @@ import {
   type CID,
   compareOnBoard,
   type Comparison,
+  DeltaswarmError,
   rank,
   type Recipe,
   recipeId,
@@ -61,10 +62,19 @@ export function judgeVariant(
 ): Comparison | undefined {
   const recipe = recipes.get(variant.toString())
   if (recipe === undefined) return undefined
-  const candidates = referencesOf(recipe, node.engine).map(recipeId)
-  const reference = against ?? bestOf(board, candidates)
+  const reference = against ?? bestOf(board, candidatesFor(node, recipe))
   if (reference === undefined) return undefined
   return compareOnBoard(board, { variant, reference, base: baseVariant(node, recipe.base) })
+}
+
+/** None for a recipe that somebody announced in words unknown here: it still has its place. */
+function candidatesFor(node: SwarmNode, recipe: Recipe): readonly CID[] {
+  try {
+    return referencesOf(recipe, node.engine).map(recipeId)
+  } catch (error) {
+    if (error instanceof DeltaswarmError) return []
+    throw error
+  }
 }
 
 /** The variant id of an unedited base. */

@@ -41,8 +41,9 @@ export async function startDaemon(config: Config): Promise<Daemon> {
       findings: node.store.findings,
       stopped,
       async [Symbol.asyncDispose]() {
-        await api.stop()
+        await api.drain()
         await node.stop()
+        await api.stop()
       },
     }
   } catch (error) {

@@ -28,7 +28,14 @@ export interface Engine {
   close(): Promise<void>
 }
 
-export async function createEngine(init: { threads: number }): Promise<Engine> {
+export interface EngineInit {
+  /** Threads that onnxruntime may use for one run. */
+  readonly threads: number
+  /** Imported in place of onnxruntime-node. */
+  readonly runtimeModule?: string | undefined
+}
+
+export async function createEngine({ threads, runtimeModule }: EngineInit): Promise<Engine> {
   const [codecs, operators, architectures, strategies] = await Promise.all([
     loadCodecs(),
     loadOperators(),
@@ -38,7 +45,8 @@ export async function createEngine(init: { threads: number }): Promise<Engine> {
   const kernels = openKernels()
   let started: Promise<{ evaluator: Evaluator; runtime: Runtime }> | undefined
   const start = async (): Promise<{ evaluator: Evaluator; runtime: Runtime }> => {
-    const runtime = await openRuntime(kernels, { threads: init.threads })
+    const module = runtimeModule === undefined ? {} : { module: runtimeModule }
+    const runtime = await openRuntime(kernels, { threads, ...module })
     return { runtime, evaluator: createEvaluator({ kernels, runtime }) }
   }
   return {

@@ -101,7 +101,7 @@ export function usageError(message: string): ErrorDocument {
     name: 'UsageError',
     exit: exitCodes.usage,
     message: what,
-    fix: suggestion === undefined ? [] : [suggestion.replace(/^\((.*)\)$/, '$1')],
+    fix: suggestion === undefined ? [] : [suggestion.replace(/^\(D(.*)\)$/, 'd$1')],
     retryable: false,
   }
 }

@@ -22,7 +22,7 @@ const MAX_FILE_BYTES = 8 * 1024 * 1024
 export async function readImageFolder(path: string, task: number): Promise<ImageFolder> {
   const entries = await readdir(path, { withFileTypes: true })
   const labels = entries
-    .filter((entry) => entry.isDirectory())
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
     .map(({ name }) => name)
     .toSorted()
   if (labels.length === 0) {

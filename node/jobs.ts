@@ -22,13 +22,16 @@ export function defineJob<Input, Result>(job: Job<Input, Result>): Job<Input, Re
 }
 
 /** The input as the job takes it; throws `InvalidInputError` `E_INPUT` that lists every problem. */
-export function checkInput<Input>(job: Job<Input, unknown>, input: unknown): Input {
+export function checkInput<Input>(job: Job<Input>, input: unknown): Input {
   const checked = job.input.safeParse(input)
   if (checked.success) return checked.data
   const problems = checked.error.issues.map(({ path, message }) => ({
     at: path.join('.') || 'input',
     message: message.replace(/^Invalid input: /, ''),
-    value: path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown>)?.[key], input),
+    value: path.reduce<unknown>(
+      (value, key) => (value as Record<PropertyKey, unknown>)?.[key],
+      input,
+    ),
   }))
   throw new InvalidInputError(
     'E_INPUT',

@@ -1,4 +1,4 @@
-import { linksOf, measureDag, openDelta, peerIdOf } from '../protocol/index.ts'
+import { linksOf, measureDag, openDelta } from '../protocol/index.ts'
 import {
   type CID,
   decodeRecipe,
@@ -15,6 +15,7 @@ import {
   shortId,
   type Sources,
 } from '../src/index.ts'
+import { createAnnounced, type Listed } from './announced.ts'
 import type { Bases } from './bases.ts'
 import type { Engine } from './engine.ts'
 import type { JobOptions } from './job-options.ts'
@@ -22,18 +23,7 @@ import type { Network } from './network.ts'
 import type { Store } from './storage/store.ts'
 import { createVerification } from './verification.ts'
 
-/** What people call something, and who announced it. */
-export interface Listed {
-  readonly cid: CID
-  readonly kind: 'delta' | 'recipe' | 'suite'
-  readonly name: string
-  /** Peer ids of its announcers, the first one first. */
-  readonly authors: readonly string[]
-  readonly base?: CID
-  readonly bytes: number
-  readonly closureBytes: number
-  readonly summary: string
-}
+export type { Listed } from './announced.ts'
 
 /** Finds what a reference means and brings here what it needs. */
 export interface Library {
@@ -71,28 +61,9 @@ export interface LibraryComponents {
 const MIN_SHORT = 6
 
 export function createLibrary({ store, bases, engine, connect }: LibraryComponents): Library {
-  const { blocks, records, names } = store
+  const { blocks, names } = store
 
-  const list = async (): Promise<readonly Listed[]> => {
-    const byRoot = new Map<string, Listed>()
-    const announced = (await records.announcements()).toSorted(
-      (a, b) => a.record.seq - b.record.seq,
-    )
-    for (const { record } of announced) {
-      const { root, ...about } = record.body
-      const author = peerIdOf(record.author)
-      const before = byRoot.get(root.toString())
-      const authors = [...new Set([...(before?.authors ?? []), author])]
-      byRoot.set(root.toString(), {
-        closureBytes: about.bytes,
-        ...about,
-        ...(before === undefined ? {} : { name: before.name }),
-        cid: root,
-        authors,
-      })
-    }
-    return [...byRoot.values()].toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
-  }
+  const list = createAnnounced(store)
 
   const resolve = async (reference: string): Promise<CID> => {
     if (/^baf[a-z2-7]{50,}$/.test(reference)) return parseCid(reference)
@@ -158,7 +129,12 @@ export function createLibrary({ store, bases, engine, connect }: LibraryComponen
     const bytes = await blocks.get(root)
     if (bytes === undefined) return false
     const open = [...linksOf(bytes, root).links]
+    // Nodes may share what is below them, and each is read once.
+    const seen = new Set<string>()
     for (let link = open.pop(); link !== undefined; link = open.pop()) {
+      const key = link.cid.toString()
+      if (seen.has(key)) continue
+      seen.add(key)
       if (link.kind === 'leaf' || link.kind === 'shard') {
         if (!(await blocks.has(link.cid))) return false
         continue

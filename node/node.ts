@@ -35,6 +35,8 @@ export interface NodeInit {
   /** 32 bytes that name the network. @default the public network */
   readonly networkId?: Uint8Array
   readonly now?: () => number
+  /** Imported in place of onnxruntime-node. */
+  readonly runtimeModule?: string
 }
 
 /**
@@ -45,7 +47,8 @@ export async function createNode(config: Config, init: NodeInit): Promise<SwarmN
   const networkId = init.networkId ?? publicNetworkId
   const key = await loadIdentity(config.home)
   const store = await openStore(config.home, networkId)
-  const engine = await createEngine({ threads: config.threads })
+  const { runtimeModule } = init
+  const engine = await createEngine({ threads: config.threads, runtimeModule })
   const bases = createBases(store.bases, engine.kernels)
   let network: Network | undefined
   let starting: Promise<Network> | undefined

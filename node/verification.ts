@@ -2,6 +2,7 @@ import {
   type Checkpoint,
   type CID,
   type DeltaSource,
+  NotFoundError,
   sameShape,
   verifyTensor,
 } from '../src/index.ts'
@@ -34,12 +35,16 @@ export function createVerification({
   return {
     async check(id, source) {
       if ((await marks.get(id.toString())) !== undefined) return
-      if (!(await bases.known()).has(source.root.base.toString())) return
-      const { folder } = await bases.open(source.root.base)
-      await verifyDelta(source, folder.checkpoint, engine)
+      const base = await bases.open(source.root.base).catch(absent)
+      if (base === undefined) return
+      await verifyDelta(source, base.folder.checkpoint, engine)
       await marks.set(id.toString(), source.root.base.toString())
     },
   }
+}
+
+function absent(error: unknown): undefined {
+  if (!(error instanceof NotFoundError)) throw error
 }
 
 async function verifyDelta(source: DeltaSource, base: Checkpoint, engine: Engine): Promise<void> {

@@ -10,6 +10,12 @@ export const specInput = z.strictObject({
 /** A CID, a name, @peer/name or a short id. */
 export const referenceInput = z.string().min(1).max(256)
 
+/** A number as commander gives it, which is text; what is no number stays text and is refused as such. */
+export function typedNumber(text: unknown): unknown {
+  const number = typeof text === 'string' && text.trim() !== '' ? Number(text) : NaN
+  return Number.isNaN(number) ? text : number
+}
+
 /** A name that a user gives: short, and harmless in a terminal or a path. */
 export const nameInput = z
   .string()

@@ -1,7 +1,6 @@
-import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Command, CommanderError, Option } from 'commander'
-import { DeltaswarmError, EnvironmentError, type Registry } from '../../src/index.ts'
+import { CommanderError } from 'commander'
+import { DeltaswarmError, EnvironmentError } from '../../src/index.ts'
 import { type Config, readConfig, socketPath } from '../config.ts'
 import {
   describeError,
@@ -12,9 +11,11 @@ import {
   usageError,
 } from '../errors.ts'
 import { callDaemon, isAnswering } from '../http/client.ts'
-import { checkInput, type JobOptions, runJob } from '../jobs.ts'
+import type { JobOptions } from '../job-options.ts'
+import { checkInput, runJob } from '../jobs.ts'
+import { type CommandLine, parseCommand } from './command-line.ts'
 import { createOutput, type Output, type Streams } from './output.ts'
-import { isJobVerb, type JobVerb, loadVerbs, type Parsed, type Verb } from './verbs/index.ts'
+import { isJobVerb, type JobVerb, type Parsed, type Verb } from './verbs/index.ts'
 
 /** How long a command waits for another one, or for a daemon that starts or stops, and how it asks. */
 const BUSY_MS = 2_000
@@ -48,15 +49,11 @@ export async function runCommand(
 ): Promise<number> {
   const signal = options.signal ?? new AbortController().signal
   const json = argv.includes('--json')
-  let code: number = exitCodes.ok
   try {
-    const program = programOf(await loadVerbs(), streams, async (verb, parsed, globals) => {
-      const output = createOutput(streams, { json, quiet: globals['quiet'] === true })
-      const config = readConfig(configFlags(parsed.options, globals))
-      code = await perform(verb, parsed, { config, output, streams, signal })
-    })
-    await program.parseAsync(argv.length === 0 ? ['--help'] : [...argv], { from: 'user' })
-    return code
+    const { verb, parsed, globals } = await parseCommand(argv, streams)
+    const output = createOutput(streams, { json, quiet: globals['quiet'] === true })
+    const config = readConfig(configFlags(parsed.options, globals))
+    return await perform(verb, parsed, { config, output, streams, signal })
   } catch (error) {
     if (!(error instanceof CommanderError)) return fail(streams, json, describeError(error))
     if (error.exitCode === 0) return exitCodes.ok
@@ -159,106 +156,7 @@ function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error
 }
 
-type Action = (verb: Verb, parsed: Parsed, globals: Record<string, unknown>) => Promise<void>
-
-/** Longer lines are hard to read, however wide the terminal is. */
-const HELP_WIDTH = 100
-
-const groupTitles = {
-  start: 'Start',
-  network: 'Network',
-  deltas: 'Deltas',
-  work: 'Work',
-  scores: 'Scores',
-  files: 'Files',
-} as const
-
-function programOf(verbs: Registry<Verb>, streams: Streams, action: Action): Command {
-  const program = withGlobals(new Command('deltaswarm'))
-    .description('Exchange, edit, merge and measure fine-tunes as deltas, without a server')
-    .version(version(), '-V, --version', 'print the version')
-    .configureOutput({
-      writeOut: (text) => void streams.stdout.write(text),
-      writeErr: (text) => void streams.stderr.write(text),
-      // Errors are printed in one place, in our form.
-      outputError: () => {},
-      getOutHelpWidth: () => Math.min(streams.stdout.columns ?? HELP_WIDTH, HELP_WIDTH),
-    })
-    .configureHelp({
-      subcommandTerm: (command) =>
-        [command.name(), ...command.registeredArguments.map(argumentTerm)].join(' '),
-    })
-    .showSuggestionAfterError()
-    .helpOption('-h, --help', 'show this')
-    .helpCommand(false)
-    .addHelpText('after', exitText)
-  program.exitOverride()
-  for (const [group, title] of Object.entries(groupTitles)) {
-    program.commandsGroup(`${title}:`)
-    for (const id of verbs.ids) {
-      const verb = verbs.get(id)
-      if (verb.group === group) program.addCommand(commandOf(verb, program, action))
-    }
-  }
-  return program
-}
-
-function commandOf(verb: Verb, program: Command, action: Action): Command {
-  const command = new Command(verb.id)
-    .summary(verb.summary)
-    .description(`${verb.summary[0]!.toUpperCase()}${verb.summary.slice(1)}.`)
-    .helpGroup(`${groupTitles[verb.group]}:`)
-    .copyInheritedSettings(program)
-    .helpOption('-h, --help', 'show this')
-    .exitOverride()
-  for (const [name, about] of verb.arguments ?? []) command.argument(name, about)
-  for (const { flags, about, default: value, required, repeat } of verb.options ?? []) {
-    const option = new Option(flags, about)
-    if (value !== undefined) option.default(value, String(value))
-    if (required === true) option.makeOptionMandatory()
-    if (repeat === true) {
-      option.argParser((item: string, list: string[] | undefined) => [...(list ?? []), item])
-    }
-    command.addOption(option)
-  }
-  withGlobals(command)
-  const examples = verb.examples ?? []
-  command.addHelpText('after', ['', 'Examples:', ...examples.map((line) => `  ${line}`)].join('\n'))
-  command.action(async () => {
-    await action(
-      verb,
-      { args: command.processedArgs as Parsed['args'], options: command.opts() },
-      { ...program.opts(), ...command.opts() },
-    )
-  })
-  return command
-}
-
-/** Flags that stand before or after the verb. */
-function withGlobals(command: Command): Command {
-  return command
-    .option('--json', 'print one JSON document')
-    .option('-q, --quiet', 'print ids only')
-    .option('--home <dir>', 'folder of the node (or DELTASWARM_HOME)')
-}
-
-function argumentTerm(argument: { name(): string; variadic: boolean; required: boolean }): string {
-  const name = `${argument.name()}${argument.variadic ? '...' : ''}`
-  return argument.required ? `<${name}>` : `[${name}]`
-}
-
-function version(): string {
-  const manifest = createRequire(import.meta.url)('deltaswarm/package.json') as { version: string }
-  return manifest.version
-}
-
-const exitText = `
-Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 verification failed,
-  6 incompatible inputs, 7 limit, 8 network (try again), 9 daemon needed, 20 a check says no.
-
-deltaswarm <verb> --help shows a verb with examples. Start with: deltaswarm demo`
-
-function configFlags(options: Parsed['options'], globals: Record<string, unknown>) {
+function configFlags(options: Parsed['options'], globals: CommandLine['globals']) {
   return {
     ...(typeof globals['home'] === 'string' ? { home: globals['home'] } : {}),
     ...(Array.isArray(options['listen']) ? { listen: options['listen'] as string[] } : {}),

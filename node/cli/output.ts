@@ -1,6 +1,9 @@
 import pc from 'picocolors'
 import Table from 'cli-table3'
 import { colourWanted } from '../config.ts'
+import { printable } from '../errors.ts'
+import type { JobProgress } from '../job-options.ts'
+import { createPacer, formatDuration, type Pace } from './pace.ts'
 
 /**
  * Where a verb's answer goes: stdout holds the answer and nothing else, stderr everything that is
@@ -17,22 +20,17 @@ export interface Output {
   /** A line about the answer, on stderr. */
   note(text: string): void
   /** How far a job is; a bar that vanishes on a terminal, a plain line every ten seconds elsewhere. */
-  progress(event: ProgressEvent): void
+  progress(event: JobProgress): void
   /** Removes the bar. */
   settle(): void
 }
 
-/** `done` of `total` units of `phase`; the total never changes within a phase. */
-export interface ProgressEvent {
-  readonly phase: string
-  readonly done: number
-  readonly total: number
-  readonly unit?: 'bytes' | 'items'
-  readonly detail?: string
-}
-
 export interface Streams {
-  readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean | undefined }
+  readonly stdout: {
+    write(text: string): unknown
+    readonly isTTY?: boolean | undefined
+    readonly columns?: number | undefined
+  }
   readonly stderr: {
     write(text: string): unknown
     readonly isTTY?: boolean | undefined
@@ -53,6 +51,7 @@ export function createOutput(
   const isTTY = stdout.isTTY === true
   const colour = pc.createColors(colourWanted(isTTY))
   const bar = stderr.isTTY === true && init.json !== true && init.quiet !== true
+  const paceOf = createPacer()
   let drawn = false
   let last = bar ? 0 : now()
   const settle = (): void => {
@@ -69,17 +68,20 @@ export function createOutput(
     },
     table(columns, rows) {
       settle()
+      const cells = rows.map((row) => row.map(printable))
       if (!isTTY) {
-        for (const row of [columns, ...rows]) stdout.write(`${row.join('\t')}\n`)
+        for (const row of [columns, ...cells]) stdout.write(`${row.join('\t')}\n`)
         return
       }
       const table = new Table({
         head: columns.map((column) => column.toUpperCase()),
         chars: borderless,
-        style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
+        colAligns: columns.map((_, i) => (isNumeric(cells, i) ? 'right' : 'left')),
+        style: { head: [], border: [], 'padding-left': 0, 'padding-right': GAP },
       })
-      table.push(...rows.map((row) => [...row]))
-      stdout.write(`${table.toString()}\n`)
+      table.push(...fitted(columns, cells, stdout.columns))
+      const lines = table.toString().split('\n')
+      stdout.write(`${lines.map((line) => line.trimEnd()).join('\n')}\n`)
     },
     note(text) {
       if (init.quiet === true || init.json === true) return
@@ -91,7 +93,7 @@ export function createOutput(
       const time = now()
       if (time - last < (bar ? REDRAW_MS : PLAIN_MS)) return
       last = time
-      const text = progressText(event)
+      const text = progressText(event, paceOf(event, time))
       if (bar) {
         stderr.write(`\r\x1b[2K${text.slice(0, (stderr.columns ?? 80) - 1)}`)
         drawn = true
@@ -103,40 +105,62 @@ export function createOutput(
   }
 }
 
-const borderless = Object.fromEntries(
-  ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left'].map((at) => [
-    at,
-    '',
-  ]),
-)
-Object.assign(borderless, {
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: '',
-})
+/** Blanks between two columns, and what a last column keeps when the terminal is narrow. */
+const GAP = 2
+const MIN_LAST = 12
 
-function progressText({ phase, done, total, unit, detail }: ProgressEvent): string {
+const borderless = Object.fromEntries(
+  ['top', 'bottom', 'left', 'mid', 'right']
+    .flatMap((side) => [side, `${side}-mid`, `${side}-left`, `${side}-right`])
+    .concat('middle')
+    .map((at) => [at, '']),
+)
+
+/** Sizes, counts and differences read better when their digits stand below each other. */
+function isNumeric(rows: readonly (readonly string[])[], column: number): boolean {
+  return rows.every((row) => /^[−+★ ]*[\d.–]+( [kMG]?B)?$/.test(row[column]!))
+}
+
+/** Shortens the last column so that rows stay on one line of the terminal. */
+function fitted(
+  columns: readonly string[],
+  rows: readonly (readonly string[])[],
+  width = Infinity,
+): string[][] {
+  const last = columns.length - 1
+  const widthOf = (column: number): number =>
+    Math.max(...[columns, ...rows].map((row) => row[column]!.length)) + GAP
+  const before = columns.slice(0, last).reduce((sum, _, column) => sum + widthOf(column), 0)
+  const room = Math.max(MIN_LAST, width - before)
+  return rows.map((row) =>
+    row.map((cell, column) =>
+      column === last && cell.length > room ? `${cell.slice(0, room - 1).trimEnd()}…` : cell,
+    ),
+  )
+}
+
+function progressText(
+  { phase, done, total, unit, detail }: JobProgress,
+  { rate, secondsLeft }: Pace,
+): string {
   const share = total > 0 ? `${Math.floor((100 * done) / total)} %` : ''
   const amount =
     unit === 'bytes' ? `${formatBytes(done)} of ${formatBytes(total)}` : `${done} of ${total}`
-  return [phase, share, amount, detail ?? ''].filter((part) => part !== '').join('  ')
+  const speed = rate === undefined || unit !== 'bytes' ? '' : `${formatBytes(Math.round(rate))}/s`
+  const left = secondsLeft === undefined ? '' : `${formatDuration(secondsLeft)} left`
+  return [phase, share, amount, speed, left, detail ?? ''].filter((part) => part !== '').join('  ')
 }
 
 /** Decimal units, three significant digits, never rounded to 0. */
 export function formatBytes(bytes: number): string {
-  let value = bytes
-  for (const unit of ['B', 'kB', 'MB', 'GB']) {
-    if (value < 1000 || unit === 'GB') {
-      return unit === 'B' ? `${value} B` : `${value.toPrecision(3)} ${unit}`
-    }
+  if (bytes < 1000) return `${bytes} B`
+  let value = bytes / 1000
+  for (const unit of ['kB', 'MB', 'GB']) {
+    // What rounds to 1000 belongs to the next unit.
+    if (value < 999.5) return `${value.toPrecision(3)} ${unit}`
     value /= 1000
   }
-  return `${bytes} B`
+  return `${value < 999.5 ? value.toPrecision(3) : Math.round(value)} TB`
 }
 
 /** A difference in nats with its sign and four decimals. */

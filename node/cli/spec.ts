@@ -28,11 +28,16 @@ export function parseSpec(text: string): Spec {
   return { id, parameters, ...(scope === undefined ? {} : { scope }) }
 }
 
-/** `0.5;0.5` as a list of numbers. */
+/** `0.5;0.5` or `0.5,0.5` as a list of numbers. Throws `InvalidInputError` `E_SPEC`. */
 export function parseNumbers(text: string): readonly number[] {
-  const numbers = text.split(/[;,]/).map(Number)
-  if (numbers.every((number) => Number.isFinite(number))) return numbers
-  throw badSpec(text)
+  const parts = text.split(/[;,]/)
+  const numbers = parts.map(Number)
+  if (parts.every((part, i) => part.trim() !== '' && Number.isFinite(numbers[i]))) return numbers
+  throw new InvalidInputError('E_SPEC', `'${text}' is not a list of numbers`, {
+    expected: 'numbers separated by ; or , such as 0.5,0.5',
+    actual: text,
+    fix: 'give one number per operand',
+  })
 }
 
 function valueOf(text: string): string | number | readonly number[] {

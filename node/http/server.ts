@@ -1,6 +1,12 @@
-import { chmod, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { EnvironmentError, InvalidInputError, type Registry } from '../../src/index.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  EnvironmentError,
+  InvalidInputError,
+  NetworkError,
+  type Registry,
+} from '../../src/index.ts'
 import { describeError } from '../errors.ts'
 import { type Job, runJob } from '../jobs.ts'
 import type { SwarmNode } from '../node.ts'
@@ -14,6 +20,11 @@ import { isAnswering } from './client.ts'
  */
 export interface ApiServer {
   readonly path: string
+  /** Takes no more jobs, cancels those that run and resolves when they have ended. */
+  drain(): Promise<void>
+  /**
+   * Closes the door. It comes after the store is closed: who no longer gets an answer may take it.
+   */
   stop(): Promise<void>
 }
 
@@ -23,8 +34,12 @@ const MAX_INPUT = 1024 * 1024
 /** Time between two progress lines of a job. */
 const PROGRESS_MS = 100
 
-/** How long a stop waits for answers to be read. */
-const FAREWELL_MS = 1000
+/** How long a stop waits for a cancelled job, and for answers to be read. */
+const DRAIN_MS = 5_000
+const FAREWELL_MS = 1_000
+
+/** The longest path that a unix socket can have on Linux; macOS takes four bytes less. */
+const MAX_PATH = 107
 
 export async function serveApi(
   node: SwarmNode,
@@ -33,6 +48,13 @@ export async function serveApi(
   init: { now?: () => number } = {},
 ): Promise<ApiServer> {
   const now = init.now ?? Date.now
+  if (Buffer.byteLength(path) > MAX_PATH) {
+    throw new InvalidInputError('E_HOME_PATH', 'the path of the home is too long for a socket', {
+      expected: `${path} in at most ${MAX_PATH} bytes`,
+      actual: Buffer.byteLength(path),
+      fix: 'choose a shorter folder with --home',
+    })
+  }
   // A socket file that nobody answers on was left by a crash; the store's lock says who is alive.
   if (await isAnswering(path)) {
     throw new EnvironmentError('E_DAEMON_RUNNING', 'a node already runs in this home', {
@@ -42,17 +64,19 @@ export async function serveApi(
     })
   }
   await rm(path, { force: true })
-  const running = new Set<AbortController>()
+  const running = new Map<AbortController, Promise<void>>()
+  let draining = false
   const server = createServer((request, response) => {
     const abort = new AbortController()
-    running.add(abort)
     response.on('close', () => abort.abort())
-    answer(request, response, abort.signal)
+    const answered = answer(request, response, abort.signal)
       .catch((error: unknown) => {
-        if (!response.headersSent) response.writeHead(400, { 'content-type': 'application/json' })
-        response.end(`${JSON.stringify({ type: 'error', error: describeError(error) })}\n`)
+        if (!response.headersSent) response.writeHead(400, headers)
+        const reason = draining && abort.signal.aborted ? stopping() : error
+        response.end(`${JSON.stringify({ type: 'error', error: describeError(reason) })}\n`)
       })
       .finally(() => running.delete(abort))
+    running.set(abort, answered)
   })
 
   const answer = async (
@@ -67,9 +91,10 @@ export async function serveApi(
         actual: `${request.method} ${request.url}`,
       })
     }
+    if (draining) throw stopping()
     const job = jobs.get(id)
-    const input = JSON.parse(await body(request)) as unknown
-    response.writeHead(200, { 'content-type': 'application/x-ndjson', connection: 'close' })
+    const input = parseInput(await body(request))
+    response.writeHead(200, headers)
     response.flushHeaders()
     let last = 0
     const result = await runJob(job, node, input, {
@@ -85,13 +110,22 @@ export async function serveApi(
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
+    // Born closed to others: between a bind and a chmod somebody could connect.
+    const mask = process.umask(0o177)
     server.listen(path, resolve)
+    process.umask(mask)
   })
-  await chmod(path, 0o600)
   return {
     path,
+    async drain() {
+      draining = true
+      for (const abort of running.keys()) abort.abort()
+      await Promise.race([
+        Promise.all(running.values()),
+        sleep(DRAIN_MS, undefined, { ref: false }),
+      ])
+    },
     async stop() {
-      for (const abort of running) abort.abort()
       const closed = new Promise((resolve) => server.close(resolve))
       // Whoever asked for the stop gets an answer; who does not read it is not waited for.
       const cut = setTimeout(() => server.closeAllConnections(), FAREWELL_MS)
@@ -99,6 +133,28 @@ export async function serveApi(
       clearTimeout(cut)
       await rm(path, { force: true })
     },
+  }
+}
+
+const headers = { 'content-type': 'application/x-ndjson', connection: 'close' }
+
+function stopping(): NetworkError {
+  return new NetworkError('E_STOPPING', 'the node of this home is stopping', {
+    expected: 'a running node',
+    actual: 'one that stops',
+    fix: 'run the command again; finished parts are kept',
+  })
+}
+
+function parseInput(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new InvalidInputError('E_INPUT', 'the input is not JSON', {
+      expected: 'a JSON document',
+      actual: text.slice(0, 80),
+      cause,
+    })
   }
 }
 

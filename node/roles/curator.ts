@@ -6,6 +6,7 @@ import {
   IncompatibleError,
   InvalidInputError,
   itemsOfPrepared,
+  NotFoundError,
   openSafetensors,
   splitSuites,
   type SuiteImage,
@@ -113,11 +114,18 @@ async function readSource(path: string, task: number, request: AddDataRequest): 
       image: { shape, encoding: 'u8' },
     }
   }
+  if (found === undefined) {
+    throw new NotFoundError('E_FILE_MISSING', `there is no ${path}`, {
+      expected: 'a file or a folder',
+      actual: 'nothing',
+      fix: 'check the path',
+    })
+  }
   if (extname(path) !== '.safetensors') {
     throw new InvalidInputError('E_DATA_KIND', `${path} is no data that can be measured on yet`, {
       expected:
         'a safetensors file with input_ids, pixel_values or pixels, or a folder of PNG folders',
-      actual: found === undefined ? 'no such file' : extname(path) || 'a file without extension',
+      actual: extname(path) || 'a file without extension',
       fix: 'text is not tokenised here yet: prepare input_ids (and labels) in a safetensors file',
     })
   }

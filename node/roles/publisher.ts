@@ -70,6 +70,13 @@ export async function publish(
     const exact =
       request.edits.length === 0 &&
       [...chosen.values()].every(({ codec }) => engine.codecs.get(codec).exact)
+    // Edits move and drop values, so that a NaN could slip past the codec that would refuse it.
+    if (request.edits.length > 0) {
+      for (const spec of changed) {
+        const plain = deltaTensor(base.folder.checkpoint, post.checkpoint, spec, engine.kernels)
+        for await (const _ of plain.chunks()) options.signal.throwIfAborted()
+      }
+    }
     const edited = await openEdits(node, base, post, request.edits, options)
     const writer = createDeltaWriter(store.blocks)
     for (const [i, spec] of changed.entries()) {
@@ -87,7 +94,8 @@ export async function publish(
     const { cid, root, ownBytes } = await writer.finish({
       base: base.id,
       ...(postId === undefined ? {} : { post: postId }),
-      architecture: base.folder.architecture ?? '',
+      // Weights without a configuration can be stored, merged and written, only not measured.
+      architecture: base.folder.architecture ?? post.architecture ?? 'unknown',
       author: node.peer,
       name: request.name,
       licence: request.licence,

@@ -1,4 +1,4 @@
-import { type CID, InvalidInputError, recipeId, sha256, shortId } from '../../src/index.ts'
+import { type CID, recipeId, sha256 } from '../../src/index.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { SwarmNode } from '../node.ts'
 import { publishRecipe } from './publisher.ts'
@@ -12,8 +12,9 @@ export interface ProposeRequest {
 }
 
 /**
- * Proposes variants around a champion and announces them. The seed is mixed with the node's peer id,
- * so that nodes that search side by side do not repeat each other.
+ * Proposes variants around a champion, whose recipe is fetched when it is not here, and announces
+ * them. The seed is mixed with the node's peer id, so that nodes that search side by side do not
+ * repeat each other.
  */
 export async function propose(
   node: SwarmNode,
@@ -21,18 +22,7 @@ export async function propose(
   options: JobOptions,
 ): Promise<readonly CID[]> {
   const known = await node.library.variants()
-  const recipe = known.get(champion.toString())
-  if (recipe === undefined) {
-    throw new InvalidInputError(
-      'E_CHAMPION',
-      `the recipe of ${shortId(champion)} is not known here`,
-      {
-        expected: 'a variant that was announced',
-        actual: champion.toString(),
-        fix: `deltaswarm fetch ${champion.toString()}`,
-      },
-    )
-  }
+  const recipe = known.get(champion.toString()) ?? (await node.library.recipe(champion, options))
   const proposals = node.engine.strategies.get(strategy).propose({
     ...node.engine,
     champion: recipe,

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { InvalidInputError, shortId } from '../../../src/index.ts'
 import { addData } from '../../roles/curator.ts'
-import { nameInput } from '../inputs.ts'
+import { nameInput, typedNumber } from '../inputs.ts'
 import { formatBytes } from '../output.ts'
 import { defineVerb } from './index.ts'
 
@@ -35,7 +35,10 @@ export const verb = defineVerb({
       paths: z.array(z.string()).min(1).max(256),
       name: nameInput,
       metric: z.enum(['loss', 'accuracy']),
-      split: z.array(nameInput).max(16),
+      split: z
+        .array(nameInput)
+        .max(16)
+        .refine((names) => new Set(names).size === names.length, 'expected different names'),
       mean: z.number(),
       deviation: z.number().positive(),
       labelOffset: z.int().nonnegative(),
@@ -58,9 +61,9 @@ export const verb = defineVerb({
       name: options['name'],
       metric: options['metric'],
       split: options['split'] === undefined ? [] : (options['split'] as string).split(','),
-      mean: Number(options['mean']),
-      deviation: Number(options['deviation']),
-      labelOffset: Number(options['labelOffset']),
+      mean: typedNumber(options['mean']),
+      deviation: typedNumber(options['deviation']),
+      labelOffset: typedNumber(options['labelOffset']),
       licence: options['license'],
     }
   },
@@ -84,6 +87,10 @@ export const verb = defineVerb({
   },
   ids: ({ suites }) => suites.map(({ id }) => id),
   print({ suites }, output) {
+    if (suites.length === 0) {
+      output.note('nothing yet: deltaswarm data add PATH… --name <name>')
+      return
+    }
     output.table(
       ['name', 'id', 'size', 'about'],
       suites.map((suite) => [

@@ -1,9 +1,9 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { shortId } from '../../../src/index.ts'
 import { judgeVariant, viewSuite } from '../../board.ts'
 import { measure } from '../../roles/evaluator.ts'
-import { referenceInput } from '../inputs.ts'
+import { referenceInput, typedNumber } from '../inputs.ts'
+import { readNames } from '../names.ts'
 import { formatNats } from '../output.ts'
 import { defineVerb } from './index.ts'
 
@@ -34,7 +34,7 @@ export const verb = defineVerb({
   parse: ({ args, options }) => ({
     refs: args[0],
     data: options['data'],
-    copies: Number(options['copies']),
+    copies: typedNumber(options['copies']),
     ...(options['share'] === undefined ? {} : { share: options['share'] }),
     ...(options['base'] === undefined ? {} : { base: resolve(options['base'] as string) }),
   }),
@@ -52,6 +52,7 @@ export const verb = defineVerb({
       options,
     )
     const view = await viewSuite(node, suite, { minMeasurers: 1, minShards: 1 })
+    const names = await readNames(node, view.recipes)
     return {
       schema: 'deltaswarm.evaluate/1',
       suite: suite.id.toString(),
@@ -63,12 +64,15 @@ export const verb = defineVerb({
         return {
           id: id.toString(),
           ref: refs[i]!,
+          name: names.of(id),
+          base: view.recipes.get(id.toString())?.base.toString() ?? null,
           loss: standing?.loss ?? null,
           shards: standing?.shards ?? 0,
           ...(comparison === undefined
             ? {}
             : {
                 reference: comparison.reference.toString(),
+                against: names.of(comparison.reference),
                 difference: comparison.difference,
                 ci: [comparison.interval95.lower, comparison.interval95.upper],
                 class: comparison.class,
@@ -78,19 +82,24 @@ export const verb = defineVerb({
     }
   },
   ids: ({ variants }) => variants.map(({ id }) => id),
-  print({ variants, measured, known }, output) {
+  print({ suite, variants, measured, known }, output) {
     output.table(
       ['variant', 'loss', 'shards', 'against', 'difference', '95 % interval', 'class'],
-      variants.map(({ ref, loss, shards, reference, difference, ci, class: verdict }) => [
-        ref,
+      variants.map(({ name, loss, shards, against, difference, ci, class: verdict }) => [
+        name,
         loss === null ? '–' : loss.toFixed(4),
         String(shards),
-        reference === undefined ? '–' : shortId(reference),
+        against ?? '–',
         difference === undefined ? '–' : formatNats(difference),
         ci === undefined ? '–' : `[${ci.map((end) => formatNats(end)).join(', ')}]`,
-        verdict ?? 'not compared: its reference has not been measured',
+        verdict ?? 'not compared',
       ]),
     )
+    const alone = variants.filter(({ against, name }) => against === undefined && name !== 'base')
+    for (const base of new Set(alone.map((variant) => variant.base))) {
+      if (base === null) continue
+      output.note(`to compare, measure the base too: deltaswarm evaluate ${base} --data ${suite}`)
+    }
     output.note(`${measured} shards measured and signed, ${known} were here already`)
   },
 })

@@ -16,10 +16,9 @@ interface VerbWords {
   readonly summary: string
   /** Positional arguments as commander spells them: `<post>`, `[out]`, `<refs...>`. */
   readonly arguments?: readonly (readonly [name: string, about: string])[]
-  /** Options as commander spells them; `…` after a value name in the text means it may be repeated. */
   readonly options?: readonly VerbOption[]
-  /** Lines after the options, each an example that works. */
-  readonly examples?: readonly string[]
+  /** Lines under the options: examples that are understood as they stand. */
+  readonly examples: readonly string[]
 }
 
 export interface VerbOption {

@@ -62,7 +62,8 @@ export const verb = defineVerb({
   ids: ({ id }) => [id],
   print(result, output) {
     const { tensors } = result
-    output.line(`${result.name}  ${shortId(result.id)}  ${result.recipe}`)
+    const recipe = result.recipe === result.name ? [] : [result.recipe]
+    output.line([result.name, shortId(result.id), ...recipe].join('  '))
     output.line(`over base ${shortId(result.base)}`)
     output.line(`own ${formatBytes(result.ownBytes)}, closure ${formatBytes(result.closureBytes)}`)
     if (result.codecs !== undefined) {

@@ -119,12 +119,14 @@ interface Row {
   readonly recipe: string
   readonly loss: number
   readonly measurers: readonly unknown[]
+  readonly reference?: string
   readonly difference?: number
   readonly ci?: readonly number[]
   readonly class?: string
 }
 
 function printStandings(standings: readonly Row[], output: Output): void {
+  const references = new Set(standings.map(({ reference }) => reference))
   output.table(
     ['rank', 'variant', 'loss', 'difference', '95 % interval', 'class', 'measurers', 'recipe'],
     standings.map((row) => [
@@ -133,7 +135,7 @@ function printStandings(standings: readonly Row[], output: Output): void {
       row.loss.toFixed(4),
       row.difference === undefined ? '–' : formatNats(row.difference),
       row.ci === undefined ? '–' : `[${row.ci.map((end) => formatNats(end)).join(', ')}]`,
-      row.class ?? 'reference',
+      row.class ?? (references.has(row.id) ? 'reference' : 'not compared'),
       String(row.measurers.length),
       row.recipe,
     ]),

@@ -31,6 +31,10 @@ export const verb = defineVerb({
   },
   ids: ({ items }) => items.map(({ id }) => id),
   print({ items }, output) {
+    if (items.length === 0) {
+      output.note('nothing yet: deltaswarm publish <your-finetune> --base <its-base> -n <name>')
+      return
+    }
     output.table(
       ['name', 'id', 'kind', 'size', 'closure', 'here', 'author', 'about'],
       items.map((item) => [

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { chooseCodecs } from '../../../src/index.ts'
 import { publish } from '../../roles/publisher.ts'
 import { formatBytes } from '../output.ts'
 import { parseSpec } from '../spec.ts'
@@ -51,16 +52,13 @@ export const verb = defineVerb({
     }
   },
   async run(node, { codec, edits, ...request }, options) {
-    const { id: codecId, parameters, scope } = codec
-    const published = await publish(
-      node,
-      {
-        ...request,
-        codec: { codec: codecId, parameters, ...(scope === undefined ? {} : { scope }) },
-        edits: edits.map(({ id, ...step }) => ({ operator: id, ...step })),
-      },
-      options,
-    )
+    const { id, parameters, scope } = codec
+    const choice = { codec: id, parameters, ...(scope === undefined ? {} : { scope }) }
+    const steps = edits.map(({ id: operator, ...step }) => ({ operator, ...step }))
+    // Said before two checkpoints are hashed, not after.
+    chooseCodecs([], choice, node.engine.codecs)
+    for (const { operator } of steps) node.engine.operators.get(operator)
+    const published = await publish(node, { ...request, codec: choice, edits: steps }, options)
     return {
       schema: 'deltaswarm.publish/1',
       name: request.name,

@@ -1,9 +1,10 @@
 import { z } from 'zod'
-import { NotFoundError, shortId } from '../../../src/index.ts'
+import { NotFoundError } from '../../../src/index.ts'
 import { championOf, viewSuite } from '../../board.ts'
 import { measure } from '../../roles/evaluator.ts'
 import { propose } from '../../roles/searcher.ts'
-import { referenceInput } from '../inputs.ts'
+import { referenceInput, typedNumber } from '../inputs.ts'
+import { readNames } from '../names.ts'
 import { defineVerb } from './index.ts'
 
 export const verb = defineVerb({
@@ -32,11 +33,11 @@ export const verb = defineVerb({
   }),
   parse: ({ options }) => ({
     data: options['data'],
-    rounds: Number(options['rounds']),
-    proposals: Number(options['proposals']),
+    rounds: typedNumber(options['rounds']),
+    proposals: typedNumber(options['proposals']),
     strategy: options['strategy'],
-    seed: Number(options['seed']),
-    minMeasurers: Number(options['minMeasurers']),
+    seed: typedNumber(options['seed']),
+    minMeasurers: typedNumber(options['minMeasurers']),
     proposeOnly: options['proposeOnly'] === true,
   }),
   async run(node, input, options) {
@@ -68,9 +69,11 @@ export const verb = defineVerb({
       )
       if (!input.proposeOnly) await measure(node, { subjects: proposals, suite }, options)
       const after = await look()
+      const names = await readNames(node, await node.library.variants())
       rounds.push({
         round,
         champion: after.champion.toString(),
+        name: names.of(after.champion),
         loss: after.loss,
         proposals: proposals.map((id) => id.toString()),
       })
@@ -81,10 +84,10 @@ export const verb = defineVerb({
   print({ rounds }, output) {
     output.table(
       ['round', 'proposals', 'champion', 'loss'],
-      rounds.map(({ round, proposals, champion, loss }) => [
+      rounds.map(({ round, proposals, name, loss }) => [
         String(round),
         String(proposals.length),
-        shortId(champion),
+        name,
         loss.toFixed(4),
       ]),
     )

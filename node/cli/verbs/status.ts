@@ -8,6 +8,7 @@ export const verb = defineVerb({
   id: 'status',
   group: 'start',
   summary: 'show the running node: peers, store, traffic, and what it holds back',
+  examples: ['deltaswarm status', 'deltaswarm status --json'],
   daemon: true,
   input: z.strictObject({}),
   parse: () => ({}),

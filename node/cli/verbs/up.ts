@@ -1,11 +1,14 @@
 import { spawn } from 'node:child_process'
 import { mkdir, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { EnvironmentError } from '../../../src/index.ts'
-import { childEnvironment, socketPath } from '../../config.ts'
+import { childEnvironment, type Config, socketPath } from '../../config.ts'
 import { startDaemon } from '../../daemon.ts'
+import { type ErrorDocument, RemoteError } from '../../errors.ts'
 import { callDaemon, isAnswering } from '../../http/client.ts'
+import type { Output } from '../output.ts'
+import { binFile } from '../../package-files.ts'
 import type { HereContext, HereVerb } from './index.ts'
 
 /** How long a detached daemon may take to answer, and how often it is asked. */
@@ -35,73 +38,92 @@ export const verb: HereVerb = {
     'deltaswarm up -d --peer /ip4/192.0.2.7/tcp/4100/p2p/12D3KooW…',
   ],
   async here({ options }, context) {
+    const socket = socketPath(context.config)
+    if (await isAnswering(socket)) {
+      throw new EnvironmentError('E_DAEMON_RUNNING', 'a node already runs in this home', {
+        expected: 'no daemon',
+        actual: `one answers on ${socket}`,
+        fix: ['deltaswarm status', 'deltaswarm down'],
+      })
+    }
     return options['detach'] === true ? detach(context) : attached(context)
   },
 }
 
+interface Started {
+  readonly peer: string
+  readonly addresses: readonly string[]
+  readonly pid: number
+}
+
 async function attached({ config, output, signal }: HereContext): Promise<number> {
   await using daemon = await startDaemon(config)
-  const { peer, addresses } = daemon
-  if (output.mode === 'json') {
-    output.line(JSON.stringify({ schema: 'deltaswarm.up/1', peer, addresses, pid: process.pid }))
-  } else if (output.mode === 'quiet') {
-    output.line(peer)
-  } else {
-    output.line(`node ${peer} is up, pid ${process.pid}`)
-    for (const address of addresses) output.line(`listens on ${address}`)
-    for (const finding of daemon.findings) output.note(`repaired: ${finding}`)
-  }
+  print({ peer: daemon.peer, addresses: daemon.addresses, pid: process.pid }, output)
+  for (const finding of daemon.findings) output.note(`repaired: ${finding}`)
   await Promise.race([daemon.stopped, aborted(signal)])
   return 0
 }
 
-async function detach({ config, output }: HereContext): Promise<number> {
+async function detach({ config, output, signal }: HereContext): Promise<number> {
   const socket = socketPath(config)
-  if (await isAnswering(socket)) {
-    throw new EnvironmentError('E_DAEMON_RUNNING', 'a node already runs in this home', {
-      expected: 'no daemon',
-      actual: socket,
-      fix: 'deltaswarm status, or deltaswarm down',
-    })
-  }
   await mkdir(config.home, { recursive: true, mode: 0o700 })
   const logPath = join(config.home, 'node.log')
   const log = await open(logPath, 'w', 0o600)
-  const child = spawn(
-    process.execPath,
-    [
-      fileURLToPath(new URL('../bin.js', import.meta.url)),
-      'up',
-      ...config.listen.flatMap((address) => ['--listen', address]),
-      ...config.peers.flatMap((address) => ['--peer', address]),
-    ],
-    { detached: true, stdio: ['ignore', log.fd, log.fd], env: childEnvironment(config.home) },
-  )
+  const child = spawn(process.execPath, [binFile, 'up', '--json', ...flagsOf(config)], {
+    detached: true,
+    stdio: ['ignore', log.fd, log.fd],
+    env: { ...childEnvironment(config.home), DELTASWARM_THREADS: String(config.threads) },
+  })
   const ended = new Promise<void>((resolve) => void child.once('exit', () => resolve()))
-  for (let waited = 0; child.exitCode === null && waited < START_MS; waited += POLL_MS) {
-    if (await isAnswering(socket)) break
-    await Promise.race([ended, new Promise((resolve) => void setTimeout(resolve, POLL_MS))])
+  const deadline = Date.now() + START_MS
+  let up = false
+  while (!up && child.exitCode === null && Date.now() < deadline && !signal.aborted) {
+    await Promise.race([ended, sleep(POLL_MS)])
+    up = await isAnswering(socket)
   }
   await log.close()
-  if (!(await isAnswering(socket))) {
+  if (!up || child.exitCode !== null) {
     child.kill()
-    throw new EnvironmentError('E_DAEMON_START', 'the node did not start', {
-      expected: `an answer on ${socket}`,
-      actual: (await readFile(logPath, 'utf8')).trim().slice(-800) || 'no output',
-      fix: `read ${logPath}`,
-    })
+    await ended
+    signal.throwIfAborted()
+    throw startError(await readFile(logPath, 'utf8'), socket, logPath)
   }
   child.unref()
-  const status = (await callDaemon(socket, 'status', {})) as { peer: string; addresses: string[] }
-  if (output.mode === 'json') {
-    output.line(JSON.stringify({ schema: 'deltaswarm.up/1', ...status, pid: child.pid }))
-  } else if (output.mode === 'quiet') {
-    output.line(status.peer)
-  } else {
-    output.line(`node ${status.peer} is up, pid ${child.pid}, log ${logPath}`)
-    for (const address of status.addresses) output.line(`listens on ${address}`)
-  }
+  const { peer, addresses } = (await callDaemon(socket, 'status', {})) as Started
+  print({ peer, addresses, pid: child.pid! }, output)
+  output.note(`log ${logPath}`)
   return 0
+}
+
+function print({ peer, addresses, pid }: Started, output: Output): void {
+  if (output.mode === 'json') {
+    output.line(JSON.stringify({ schema: 'deltaswarm.up/1', peer, addresses, pid }))
+  } else if (output.mode === 'quiet') {
+    output.line(peer)
+  } else {
+    output.line(`node ${peer} is up, pid ${pid}`)
+    for (const address of addresses) output.line(`listens on ${address}`)
+  }
+}
+
+function flagsOf({ listen, peers }: Config): readonly string[] {
+  return [
+    ...listen.flatMap((address) => ['--listen', address]),
+    ...peers.flatMap((address) => ['--peer', address]),
+  ]
+}
+
+/** What the child said last: its own error where it had one. */
+function startError(log: string, socket: string, logPath: string): Error {
+  const last = log.trim().split('\n').at(-1) ?? ''
+  if (last.startsWith('{"error":')) {
+    return new RemoteError((JSON.parse(last) as { error: ErrorDocument }).error)
+  }
+  return new EnvironmentError('E_DAEMON_START', 'the node did not start', {
+    expected: `an answer on ${socket}`,
+    actual: log.trim().slice(-800) || 'no output',
+    fix: `read ${logPath}`,
+  })
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
