@@ -80,8 +80,14 @@ export function createEvaluator(
           prepareItem(model, root, item, `item ${i} of shard ${index}`),
         ),
       }))
-      const rowBytes = (tokens: number): number =>
-        variants.length * 4 * elementsOf(model.parts(1, tokens)[0]!.program.output.shape)
+      const hidden = new Map<number, number>()
+      const rowBytes = (tokens: number): number => {
+        // Once per length: building a program is slow beside looking at an item.
+        const known = hidden.get(tokens)
+        const elements = known ?? elementsOf(model.parts(1, tokens)[0]!.program.output.shape)
+        hidden.set(tokens, elements)
+        return variants.length * 4 * elements
+      }
       const passes = splitPasses(prepared, rowBytes, passBytes).map((shards) => ({
         kernels,
         sessions,

@@ -7,7 +7,7 @@ const { reporters } = require('mocha')
 class Reporter extends reporters.Spec {
   epilogue() {
     super.epilogue()
-    const { passes = 0, failures = 0, pending = 0 } = this.stats
+    const { passes, failures, pending } = this.stats
     const skipped = pending > 0 ? `, ${pending} skipped` : ''
     process.stdout.write(`${passes} passed, ${failures} failed${skipped}\n`)
   }
