@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { NetworkError } from '../../src/index.ts'
 import type { JobOptions } from '../job-options.ts'
-import { demoData } from '../package-files.ts'
+import { demoData } from '../program.ts'
 import type { Board, Listing, Row, Status } from './answers.ts'
 import type { Member } from './swarm.ts'
 

@@ -10,6 +10,7 @@ import { childEnvironment, socketPath } from '../config.ts'
 import { type ErrorDocument, RemoteError } from '../errors.ts'
 import { callDaemon } from '../http/client.ts'
 import type { JobOptions } from '../job-options.ts'
+import { daemonFlags } from '../program.ts'
 
 /** A node process of the demo, and how to ask it things. */
 export interface Member {
@@ -82,7 +83,7 @@ export async function startSwarm({ names, keep, signal }: SwarmInit): Promise<Sw
 function spawnNode(home: string, peers: readonly string[], keep: boolean): ChildProcess {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   const script = fileURLToPath(new URL(`child.${extension}`, import.meta.url))
-  return spawn(process.execPath, [script, ...(keep ? ['--keep'] : [])], {
+  return spawn(process.execPath, [...daemonFlags, script, ...(keep ? ['--keep'] : [])], {
     stdio: [keep ? 'ignore' : 'pipe', 'pipe', 'ignore'],
     detached: keep,
     env: childEnvironment(home, { peers }),

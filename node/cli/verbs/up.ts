@@ -8,7 +8,7 @@ import { startDaemon } from '../../daemon.ts'
 import { type ErrorDocument, RemoteError } from '../../errors.ts'
 import { callDaemon, isAnswering } from '../../http/client.ts'
 import type { Output } from '../output.ts'
-import { binFile } from '../../package-files.ts'
+import { binFile, daemonFlags } from '../../program.ts'
 import type { HereContext, HereVerb } from './index.ts'
 
 /** How long a detached daemon may take to answer, and how often it is asked. */
@@ -69,7 +69,8 @@ async function detach({ config, output, signal }: HereContext): Promise<number> 
   await mkdir(config.home, { recursive: true, mode: 0o700 })
   const logPath = join(config.home, 'node.log')
   const log = await open(logPath, 'w', 0o600)
-  const child = spawn(process.execPath, [binFile, 'up', '--json', ...flagsOf(config)], {
+  const program = [...daemonFlags, binFile, 'up', '--json', ...flagsOf(config)]
+  const child = spawn(process.execPath, program, {
     detached: true,
     stdio: ['ignore', log.fd, log.fd],
     env: { ...childEnvironment(config.home), DELTASWARM_THREADS: String(config.threads) },

@@ -11,3 +11,9 @@ export const binFile = fileURLToPath(new URL('cli/bin.js', folder))
 
 /** Models and images of the demo. */
 export const demoData = fileURLToPath(new URL('demo/data/', folder))
+
+/**
+ * How a node process is started. Blocks and records are short-lived garbage, so a small young
+ * generation keeps the process small, idle and during a fetch of any size.
+ */
+export const daemonFlags = ['--max-semi-space-size=2'] as const
