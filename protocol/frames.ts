@@ -232,6 +232,7 @@ const responses: Parsers = new Map<string, (header: Header) => Response | BlockH
       if (typeof reason !== 'string' || reason.length > MAX_REASON_LENGTH) {
         throw badFrame('`reason` is not a short text')
       }
+      if (!/^\P{C}*$/u.test(reason)) throw badFrame('`reason` is not printable')
       return { type: 'choke', retryAfter: integer(header, 'retryAfter'), reason }
     },
   ],

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 /**
  * Randomness that is a function of its name: Philox4x32-10 (Salmon et al., SC 2011), a block cipher
  * on a counter. Element i of a stream needs nothing but i, so that masks are the same on every
- * machine, in any order and with any number of threads (BRIEF 5).
+ * machine, in any order and with any number of threads.
  */
 
 export type Key = readonly [number, number]

@@ -1,4 +1,5 @@
 import type { Ed25519PrivateKey } from '@libp2p/interface'
+import { toString } from 'uint8arrays/to-string'
 import { z } from 'zod'
 import {
   type CID,
@@ -118,6 +119,11 @@ export function defineRecord<Body>(definition: {
         throw new VerificationError(
           'E_BAD_SIGNATURE',
           `the signature of a ${type} does not hold: it was altered or belongs to another network`,
+          {
+            expected: `a signature by the key ${toString(author, 'hex')}`,
+            actual: toString(signature, 'hex'),
+            fix: 'nothing was kept of it; get it from its author, in this network',
+          },
         )
       }
       return { id: cidOf(bytes), bytes, record: { version, type, author, seq, at, body } }

@@ -11,6 +11,7 @@ import { createLibp2p } from 'libp2p'
 import { type Blockstore, createMemoryBlockstore } from '../../protocol/block.ts'
 import type { Clock } from '../../protocol/clock.ts'
 import { createExchange } from '../../protocol/exchange.ts'
+import { sendAll } from '../../protocol/send-all.ts'
 import { yamuxOptions } from '../../protocol/streams.ts'
 import type { Link } from '../../protocol/walk.ts'
 import {
@@ -78,7 +79,7 @@ async function serve(mib: number): Promise<void> {
 
   const libp2p = await createNode(['/ip4/127.0.0.1/tcp/0'])
   await createExchange({ libp2p, blockstore, links, clock }).start()
-  await libp2p.handle(BARE, (stream) => sendAll(stream, leaves))
+  await libp2p.handle(BARE, (stream) => serveBare(stream, leaves))
   const served: Served = { address: libp2p.getMultiaddrs()[0]!.toString(), root: root.toString() }
   process.send?.(served)
 }
@@ -141,11 +142,11 @@ function createNode(listen: string[]): Promise<Libp2p> {
 }
 
 /** The baseline: what a stream can carry when nobody frames, verifies or stores. */
-async function sendAll(stream: Stream, chunks: readonly Uint8Array[]): Promise<void> {
-  for (const chunk of chunks) {
-    if (stream.send(chunk)) continue
-    await new Promise((resolve) => stream.addEventListener('drain', resolve, { once: true }))
+async function serveBare(stream: Stream, chunks: readonly Uint8Array[]): Promise<void> {
+  async function* all(): AsyncGenerator<Uint8Array> {
+    yield* chunks
   }
+  await sendAll(stream, all())
   await stream.close()
 }
 

@@ -20,9 +20,14 @@ export interface Figure {
   readonly samples: readonly number[]
   readonly baselineSamples?: readonly number[]
   readonly sampleUnit: string
+  /** Of each sample, over all threads: what other work on the machine disturbs least. */
+  readonly cpuSeconds?: readonly number[]
+  readonly baselineCpuSeconds?: readonly number[]
+  /** In one sample, passes over the same bytes counted anew. */
+  readonly bytesRead?: number
 }
 
-export interface Target {
+interface Target {
   readonly is: 'at least' | 'at most'
   readonly value: number
 }

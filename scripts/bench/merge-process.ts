@@ -13,6 +13,7 @@ import {
   recipeOf,
   writeFolder,
 } from '../../src/index.ts'
+import { reply } from './child.ts'
 import { peakRssMb } from './figure.ts'
 
 /** One merge, or the baseline, over models on disk; started by `merge.ts`, answers by IPC. */
@@ -25,7 +26,7 @@ export interface MergeRun {
   readonly sha256: string
 }
 
-export interface MergeCase {
+interface MergeCase {
   readonly mode: 'paper' | 'mergekit'
   readonly root: (inputs: readonly DraftNode[]) => DraftNode
 }
@@ -56,14 +57,16 @@ export const merges = {
   },
 } as const satisfies Readonly<Record<string, MergeCase>>
 
-const [name, target, ...models] = process.argv.slice(2)
-if (name !== undefined) {
+export type MergeName = keyof typeof merges
+
+if (import.meta.main) {
+  const [name, target, ...models] = process.argv.slice(2)
   const cpuBefore = process.cpuUsage()
   const start = performance.now()
   const { sha256, bytesRead } =
     name === 'baseline'
       ? readWriteHash(target!, models)
-      : await merge(merges[name as keyof typeof merges], target!, models)
+      : await merge(merges[name as MergeName], target!, models)
   const seconds = (performance.now() - start) / 1000
   const { user, system } = process.cpuUsage(cpuBefore)
   const result: MergeRun = {
@@ -73,8 +76,7 @@ if (name !== undefined) {
     bytesRead,
     sha256,
   }
-  process.send?.(result)
-  process.disconnect?.()
+  reply(result)
 }
 
 async function merge(
@@ -124,7 +126,7 @@ function readWriteHash(
   const out = openSync(target, 'wx')
   const size = statSync(join(paths[0]!, 'model.safetensors')).size
   const hash = createHash('sha256')
-  const piece = Buffer.allocUnsafeSlow(4 * 2 ** 20)
+  const piece = Buffer.allocUnsafeSlow(2 ** 19)
   for (let at = 0; at < size; at += piece.length) {
     // The first model comes last, so that its bytes are in the buffer when they are written.
     for (const file of files.toReversed()) readSync(file, piece, 0, piece.length, at)

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { openKernels, type TensorSpec, writeFolder } from '../../src/index.ts'
-import { elementsOf } from '../../src/tensors/tensor.ts'
+import { openKernels, writeFolder } from '../../src/index.ts'
+import { elementsOf, type TensorSpec } from '../../src/tensors/tensor.ts'
 import { keyOf } from '../../src/random.ts'
 
 /**
@@ -33,6 +33,10 @@ export function llamaSpecs(quick: boolean): readonly TensorSpec[] {
   ]
 }
 
+export function parametersOf(specs: readonly TensorSpec[]): number {
+  return specs.reduce((sum, { shape }) => sum + elementsOf(shape), 0)
+}
+
 /** Writes `base` and the named fine-tunes of it into a folder; gives their paths in that order. */
 export async function writeModels(
   folder: string,
@@ -52,6 +56,7 @@ export async function writeModels(
     const path = join(folder, model)
     await writeFolder(path, {
       tensors: specs,
+      config: new Map([['model_type', 'llama']]),
       async *chunks(name) {
         const elements = elementsOf(specs.find((spec) => spec.name === name)!.shape)
         for (let at = 0; at < elements; at += PIECE) {

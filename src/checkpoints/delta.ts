@@ -1,9 +1,11 @@
 import type { Kernels, Region } from '../compute/kernels.ts'
+import { createLease } from '../compute/lease.ts'
 import { MalformedError } from '../errors.ts'
 import { CHUNK_ELEMENTS } from '../tensors/blocks.ts'
 import type { Checkpoint } from '../tensors/checkpoint.ts'
-import { dtypeBytes, isWeightDType, type WeightDType } from '../tensors/dtype.ts'
+import { isWeightDType, type WeightDType } from '../tensors/dtype.ts'
 import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
+import { readAhead } from './read-ahead.ts'
 import { notWeights } from './weights.ts'
 
 /** `count` consecutive elements starting at `from`; regions are valid until the next chunk. */
@@ -44,35 +46,30 @@ export function deltaTensor(
 async function* subtractInChunks(
   base: Checkpoint,
   post: Checkpoint,
-  { name, dtype, shape }: TensorSpec & { readonly dtype: WeightDType },
+  spec: TensorSpec & { readonly dtype: WeightDType },
   kernels: Kernels,
 ): AsyncGenerator<DeltaChunk> {
-  const elements = elementsOf(shape)
-  const size = dtypeBytes[dtype]
-  if (elements === 0) return
-  const regions: Region[] = []
-  const take = (bytesPerElement: number): Region => {
-    const region = kernels.allocate(bytesPerElement * Math.min(elements, CHUNK_ELEMENTS))
-    regions.push(region)
-    return region
-  }
+  const elements = elementsOf(spec.shape)
+  const chunk = Math.min(elements, CHUNK_ELEMENTS)
+  const lease = createLease(kernels)
   try {
-    const [ofBase, ofPost, delta] = [take(size), take(size), take(4)]
-    for (let from = 0; from < elements; from += CHUNK_ELEMENTS) {
-      const count = Math.min(CHUNK_ELEMENTS, elements - from)
-      await base.read(name, size * from, ofBase.u8.subarray(0, size * count))
-      await post.read(name, size * from, ofPost.u8.subarray(0, size * count))
-      kernels.difference(dtype, ofPost, ofBase, delta, count)
+    const readBase = readAhead(base, spec, chunk, lease)
+    const readPost = readAhead(post, spec, chunk, lease)
+    const delta = lease.take(chunk * 4)
+    for (let from = 0; from < elements; from += chunk) {
+      const count = Math.min(chunk, elements - from)
+      const [ofBase, ofPost] = await Promise.all([readBase(from, count), readPost(from, count)])
+      kernels.difference(spec.dtype, ofPost, ofBase, delta, count)
       const at = kernels.firstNonFinite(delta, count)
       if (at >= 0) {
         const difference = delta.f32[at]!
-        kernels.widen(dtype, ofBase, delta, count)
-        throw notFinite(name, from + at, delta.f32[at]!, difference)
+        kernels.widen(spec.dtype, ofBase, delta, count)
+        throw notFinite(spec.name, from + at, delta.f32[at]!, difference)
       }
       yield { from, count, delta, base: ofBase, post: ofPost }
     }
   } finally {
-    for (const region of regions) kernels.release(region)
+    await lease.release()
   }
 }
 

@@ -14,6 +14,7 @@ import { bytesOf, type TensorSpec } from '../tensors/tensor.ts'
 import { findTensor } from './find-tensor.ts'
 import { headerBytes, layOut, parseHeader, PREFIX_BYTES } from './safetensors.ts'
 import type { StreamOptions } from './stream.ts'
+import { writeBehind } from './write-behind.ts'
 
 /**
  * The one place of the engine that reads and writes model files. Nothing half-written is ever visible
@@ -115,19 +116,21 @@ export async function writeSafetensors(
   const { header, order, fileBytes } = layOut(specs)
   await writeWhole(path, fileBytes, async (write) => {
     const total = fileBytes - header.length
+    const behind = writeBehind(write)
     let done = 0
-    await write(header)
+    await behind.put(header)
     for (const spec of order) {
       let left = bytesOf(spec)
       for await (const chunk of left === 0 ? [] : chunks(spec.name)) {
         signal?.throwIfAborted()
         left -= chunk.length
         if (left < 0) break
-        await write(chunk)
+        await behind.put(chunk)
         onProgress?.((done += chunk.length), total)
       }
       if (left !== 0) throw wrongSize(spec, bytesOf(spec) - left)
     }
+    await behind.end()
     signal?.throwIfAborted()
   })
 }

@@ -12,6 +12,9 @@ export const MAX_RECIPE_BYTES = 16 * 1024
 const MAX_PARAMETERS = 32
 const MAX_TEXT = 64
 
+/** A control character, or a mark that turns the direction of writing, could forge a terminal's line. */
+const PRINTABLE = /^\P{C}+$/u
+
 /** The canonical bytes, whose CID is `recipeId`. Throws `LimitError` `E_RECIPE_SIZE`. */
 export function encodeRecipe(recipe: Recipe): Uint8Array {
   const bytes = encodeCanonical(recipe)
@@ -112,8 +115,8 @@ function keys(
 }
 
 function text(name: string, value: unknown): string {
-  if (typeof value === 'string' && value !== '' && value.length <= MAX_TEXT) return value
-  throw bad(name, `a text of 1 to ${MAX_TEXT} characters`, value)
+  if (typeof value === 'string' && value.length <= MAX_TEXT && PRINTABLE.test(value)) return value
+  throw bad(name, `a text of 1 to ${MAX_TEXT} printable characters`, value)
 }
 
 function cid(name: string, value: unknown): CID {

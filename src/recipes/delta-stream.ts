@@ -3,9 +3,9 @@ import type { Region } from '../compute/kernels.ts'
 import { sliceRegion } from '../compute/slice-region.ts'
 import type { ChunkMap } from '../operators/index.ts'
 import type { Fold } from '../operators/statistics/statistic.ts'
-import type { Lease } from './lease.ts'
+import type { Lease } from '../compute/lease.ts'
 import type { DeltaStep, OperatorStep, PlanNode, WeightsStep } from './plan-node.ts'
-import { readAhead } from './read-ahead.ts'
+import { readAhead } from '../checkpoints/read-ahead.ts'
 import type { TensorJob } from './tensor-job.ts'
 
 /**

@@ -8,7 +8,7 @@ import { openReader, openStream } from './delta-stream.ts'
 import { type GatherOptions, gatherFindings } from './gather.ts'
 import { nodeAt, type PlanNode } from './plan-node.ts'
 import type { Plan } from './plan.ts'
-import { readAhead, type ReadRange } from './read-ahead.ts'
+import { readAhead, type ReadRange } from '../checkpoints/read-ahead.ts'
 import { tiedCopies } from './tied-copies.ts'
 import { type Findings, startJob, type TensorJob } from './tensor-job.ts'
 

@@ -104,6 +104,7 @@ function checkTensor(id: CID, spec: TensorSpec, expected: TensorSpec, problems: 
         {
           expected: expected.shape,
           actual: spec.shape,
+          fix: 'use deltas and weights that were made from this base',
           details: { tensor: spec.name },
         },
       ),
@@ -131,6 +132,7 @@ function missing(id: CID, tensor: string, where: string): IncompatibleError {
     {
       expected: tensor,
       actual: 'none',
+      fix: 'use deltas and weights that were made from this base',
       details: { tensor },
     },
   )

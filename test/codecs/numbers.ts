@@ -42,7 +42,7 @@ export function subtract(post: Float32Array, base: Float32Array): Float32Array {
   return post.map((value, i) => value - base[i]!)
 }
 
-/** The seeded mask of BRIEF's formula: 1 where an element is kept. */
+/** The seeded mask by its definition: 1 where an element is kept. */
 export function naiveMask(seed: number, name: string, drop: number, count: number): Uint8Array {
   const threshold = dropThreshold(drop)
   const key = maskKey(seed, name)

@@ -137,6 +137,18 @@ describe('frames', () => {
     fc.assert(property, { numRuns: 500 })
   })
 
+  it('refuse a reason that could forge a line of a terminal', () => {
+    for (const [reason, error] of [
+      ['busy: 7 others', undefined],
+      ['\x1b[2J', 'E_BAD_FRAME'],
+      ['a\nb', 'E_BAD_FRAME'],
+      ['\u202eb', 'E_BAD_FRAME'],
+    ] as const) {
+      const [choke] = encodeFrame({ type: 'choke', retryAfter: 1, reason })
+      assert.equal(decode('response', [choke!]).error, error)
+    }
+  })
+
   it('refuse a header above the limit at its length, before it is sent', () => {
     for (const [side, most] of [
       ['request', MAX_REQUEST_HEADER_BYTES],

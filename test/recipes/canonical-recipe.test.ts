@@ -207,6 +207,14 @@ describe('decodeRecipe', () => {
     refuses(() => null)
   })
 
+  it('refuses text that could forge a line of a terminal', () => {
+    for (const odd of ['\x1b[2J', 'a\nb', '\u202eb', '']) {
+      refuses((r) => ({ ...r, root: { ...(r.root as object), operator: odd } }))
+      refuses((r) => ({ ...r, root: { ...(r.root as object), parameters: { [odd]: 1 } } }))
+      refuses((r) => ({ ...r, root: { ...(r.root as object), parameters: { a: odd } } }))
+    }
+  })
+
   it('refuses what is too deep, too long, cut off, or not canonical', () => {
     let deep: unknown = { delta: cid('a') }
     for (let i = 0; i < 16; i++) deep = { operator: 'scale', parameters: {}, inputs: [deep] }

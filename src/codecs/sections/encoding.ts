@@ -45,7 +45,12 @@ export function badEncoding(
   cause?: unknown,
 ): MalformedError {
   const text = `${message}: expected ${String(expected)}, got ${String(actual)}`
-  return new MalformedError('E_BAD_ENCODING', text, { expected, actual, cause })
+  return new MalformedError('E_BAD_ENCODING', text, {
+    expected,
+    actual,
+    fix: 'the delta was published like this: ask its author for another',
+    cause,
+  })
 }
 
 type Fact = string | number | undefined | readonly (string | number)[]

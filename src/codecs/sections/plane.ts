@@ -19,13 +19,20 @@ const ZSTD = 2
 /** Planes are skewed but repeat little: up to level 9 the size stays within 3 %, only time grows. */
 const LEVEL = 1
 
+/** More than a frame can be longer than its bytes (ZSTD_compressBound), and the least chunk allowed. */
+const MARGIN = 1024
+
 /** Window of a decoder that never sees more than 65,536 bytes. */
 const WINDOW_LOG = 16
 
 /** The frame of a plane of 1 to 65,536 bytes. */
 export function encodePlane(plane: Uint8Array): Uint8Array {
   if (isConstant(plane)) return Uint8Array.of(CONSTANT, plane[0]!)
-  const packed = zstdCompressSync(plane, { params: { [constants.ZSTD_c_compressionLevel]: LEVEL } })
+  const packed = zstdCompressSync(plane, {
+    // Room for the whole frame: pieces would be allocated and joined.
+    chunkSize: plane.length + MARGIN,
+    params: { [constants.ZSTD_c_compressionLevel]: LEVEL },
+  })
   if (packed.length + 2 >= plane.length) return Buffer.concat([Uint8Array.of(PLAIN), plane])
   return Buffer.concat([Uint8Array.of(ZSTD, packed.length & 0xff, packed.length >> 8), packed])
 }

@@ -4,33 +4,45 @@
 
 import { held } from './first-page'
 
+/** Elements in which ties are counted before it is known whether all of them may stay. */
+const piece: u32 = 1024
+
 export function keepLargest(x: usize, out: usize, count: u32, threshold: u32, ties: u32): u32 {
-  const thresholds = i32x4.splat(threshold)
+  let left = ties
+  for (let from: u32 = 0; from < count; from += piece) {
+    const at = from << 2
+    const n = min(count - from, piece)
+    const found = keepFrom(x + at, out + at, n, threshold, left > 0)
+    // The one piece in which the ties run out is done again.
+    left = found > left ? keepFirst(x + at, out + at, n, threshold, left) : left - found
+  }
+  return ties - left
+}
+
+/** Keeps what is above the threshold and, `withTies`, all that equals it; gives how many did. */
+function keepFrom(x: usize, out: usize, count: u32, threshold: u32, withTies: bool): u32 {
+  const tied = i32x4.splat(threshold)
+  const below = i32x4.splat(threshold - u32(withTies))
   const magnitudes = held(0x7fffffff)
   const whole = out + ((count & ~3) << 2)
   const end = out + (count << 2)
-  let left = ties
+  let ties = i32x4.splat(0)
   for (; out < whole; x += 16, out += 16) {
     const values = v128.load(x)
     const magnitude = v128.and(values, magnitudes)
-    const equal = i32x4.eq(magnitude, thresholds)
-    let keep = i32x4.gt_s(magnitude, thresholds)
-    if (left > 0 && v128.any_true(equal)) {
-      const found = <u32>popcnt(i32x4.bitmask(equal))
-      if (found > left) {
-        // The vector in which the ties run out.
-        for (let lane: usize = 0; lane < 16; lane += 4) {
-          left = keepOne(x + lane, out + lane, threshold, left)
-        }
-        continue
-      }
-      left -= found
-      keep = v128.or(keep, equal)
-    }
-    v128.store(out, v128.and(values, keep))
+    ties = i32x4.sub(ties, i32x4.eq(magnitude, tied))
+    v128.store(out, v128.and(values, i32x4.gt_s(magnitude, below)))
   }
+  let found = sumOf(ties)
+  for (; out < end; x += 4, out += 4) found += 1 - keepOne(x, out, threshold, u32(withTies))
+  return withTies ? found : 0
+}
+
+/** Keeps what is above the threshold and the first `left` that equal it; gives how many are left. */
+function keepFirst(x: usize, out: usize, count: u32, threshold: u32, left: u32): u32 {
+  const end = out + (count << 2)
   for (; out < end; x += 4, out += 4) left = keepOne(x, out, threshold, left)
-  return ties - left
+  return left
 }
 
 function keepOne(x: usize, out: usize, threshold: u32, left: u32): u32 {
@@ -99,11 +111,16 @@ export function countMagnitude(x: usize, count: u32, magnitude: u32): u32 {
     const bits = v128.and(v128.load(x), magnitudes)
     counts = i32x4.sub(counts, i32x4.eq(bits, wanted))
   }
-  let total =
+  let total = sumOf(counts)
+  for (; x < end; x += 4) total += u32((load<u32>(x) & 0x7fffffff) == magnitude)
+  return total
+}
+
+function sumOf(counts: v128): u32 {
+  return (
     i32x4.extract_lane(counts, 0) +
     i32x4.extract_lane(counts, 1) +
     i32x4.extract_lane(counts, 2) +
     i32x4.extract_lane(counts, 3)
-  for (; x < end; x += 4) total += u32((load<u32>(x) & 0x7fffffff) == magnitude)
-  return total
+  )
 }

@@ -89,7 +89,8 @@ interface SearchOptions {
 
 /** Narrows down the magnitude of rank `keep`: its high bits, its low bits, where its equals are. */
 function createSearch(kernels: Kernels, table: Region, { over, keep, inclusive }: SearchOptions) {
-  /** What the table held before it was cleared in the middle of a pass. */
+  const counts = table.u32
+  /** What they were before they were cleared in the middle of a pass. */
   let aside: Float64Array | undefined
   const tiesIn = new Map<string, number>()
   let counted = 0
@@ -113,7 +114,8 @@ function createSearch(kernels: Kernels, table: Region, { over, keep, inclusive }
   }
 
   function countIn(bin: number): number {
-    return table.u32[bin]! + table.u32[bin + HIGH_BINS]! + (aside?.[bin] ?? 0)
+    const now = counts[bin]! + counts[bin + HIGH_BINS]!
+    return aside === undefined ? now : now + aside[bin]!
   }
 
   function putAside(): void {
@@ -122,7 +124,7 @@ function createSearch(kernels: Kernels, table: Region, { over, keep, inclusive }
   }
 
   function clear(): void {
-    table.u32.fill(0)
+    counts.fill(0)
     counted = 0
   }
 
@@ -130,10 +132,14 @@ function createSearch(kernels: Kernels, table: Region, { over, keep, inclusive }
     if (settled !== undefined || pass === 2) return
     const bins = pass === 0 ? HIGH_BINS : LOW_BINS
     let bin = bins - 1
-    for (; bin >= 0 && countIn(bin) < remaining; bin--) remaining -= countIn(bin)
-    if (bin < 0) settled = everything
-    else threshold = threshold * bins + bin
-    if (pass === 1 && (inclusive || countIn(bin) === remaining)) {
+    let found = countIn(bin)
+    while (found < remaining && bin > 0) {
+      remaining -= found
+      found = countIn(--bin)
+    }
+    if (found < remaining) settled = everything
+    threshold = threshold * bins + bin
+    if (pass === 1 && (inclusive || found === remaining)) {
       settled = { threshold, ties: () => Infinity }
     }
     aside = undefined

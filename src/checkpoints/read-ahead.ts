@@ -2,7 +2,7 @@ import type { Region } from '../compute/kernels.ts'
 import type { Checkpoint } from '../tensors/checkpoint.ts'
 import { dtypeBytes } from '../tensors/dtype.ts'
 import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
-import type { Lease } from './lease.ts'
+import type { Lease } from '../compute/lease.ts'
 
 /** The bytes of `from … from+count`, valid until another range is asked for. */
 export type ReadRange = (from: number, count: number) => Promise<Region>

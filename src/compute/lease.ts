@@ -1,4 +1,4 @@
-import type { Kernels, Region } from '../compute/kernels.ts'
+import type { Kernels, Region } from './kernels.ts'
 
 /** Regions, readers and reads that live and end together. */
 export interface Lease {

@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto'
+import { closeSync, openSync, readSync } from 'node:fs'
+import { join } from 'node:path'
+import { createNode } from '../../node/node.ts'
+import { publish } from '../../node/roles/publisher.ts'
+import {
+  chooseCodecs,
+  compareCheckpoints,
+  deltaTensor,
+  encodeTensor,
+  loadCodecs,
+  openFolder,
+  openKernels,
+} from '../../src/index.ts'
+import { reply } from './child.ts'
+import { peakRssMb } from './figure.ts'
+
+/** One way of publishing, or the baseline, over models on disk; started by `publish.ts`. */
+
+export interface PublishRun {
+  readonly seconds: number
+  readonly cpuSeconds: number
+  readonly peakRssMb: number
+  /** Bits per weight of what was stored. */
+  readonly bpw?: number
+}
+
+type Way = (home: string, base: string, post: string) => Promise<{ bpw?: number }>
+
+const ways: Readonly<Record<string, Way>> = {
+  baseline: (_home, base, post) => Promise.resolve(hashFiles([base, post])),
+  bitdelta: (home, base, post) => publishWith('bitdelta', home, base, post),
+  raw: (home, base, post) => publishWith('raw', home, base, post),
+  'encode raw': encodeRaw,
+}
+
+const quiet = { signal: new AbortController().signal, onProgress: () => {} }
+
+if (import.meta.main) {
+  const [way, home, base, post] = process.argv.slice(2)
+  const cpuBefore = process.cpuUsage()
+  const start = performance.now()
+  const about = await ways[way!]!(home!, base!, post!)
+  const seconds = (performance.now() - start) / 1000
+  const { user, system } = process.cpuUsage(cpuBefore)
+  const run: PublishRun = {
+    seconds,
+    cpuSeconds: (user + system) / 1e6,
+    peakRssMb: peakRssMb(),
+    ...about,
+  }
+  reply(run)
+}
+
+/** All that `deltaswarm publish` does for two folders that the node has never seen. */
+async function publishWith(codec: string, home: string, base: string, post: string) {
+  const config = { home, listen: [], peers: [], threads: 1 }
+  await using node = await createNode(config, { online: 'never' })
+  const choice = { codec, parameters: {} }
+  const request = { post, base, name: 'bench', codec: choice, edits: [], licence: 'CC0-1.0' }
+  const { bpw } = await publish(node, request, quiet)
+  return { bpw }
+}
+
+/** Every changed tensor through the codec, into nowhere. */
+async function encodeRaw(_home: string, base: string, post: string) {
+  const folders = await Promise.all([openFolder(base), openFolder(post)])
+  const [from, to] = [folders[0]!.checkpoint, folders[1]!.checkpoint]
+  const context = { codecs: await loadCodecs(), kernels: openKernels() }
+  const { changed } = await compareCheckpoints(from, to)
+  const choice = { codec: 'raw', parameters: {} }
+  for (const spec of changed) {
+    const tensor = deltaTensor(from, to, spec, context.kernels)
+    const codec = chooseCodecs(changed, choice, context.codecs).get(spec.name)!
+    await encodeTensor(tensor, codec, () => Promise.resolve(), context)
+  }
+  await Promise.all(folders.map((folder) => folder.close()))
+  return {}
+}
+
+/** What taking the weights ids of both costs at least. */
+function hashFiles(models: readonly string[]): object {
+  const piece = Buffer.allocUnsafeSlow(2 ** 19)
+  for (const model of models) {
+    const file = openSync(join(model, 'model.safetensors'), 'r')
+    const hash = createHash('sha256')
+    for (;;) {
+      const bytes = readSync(file, piece)
+      if (bytes === 0) break
+      hash.update(piece.subarray(0, bytes))
+    }
+    hash.digest()
+    closeSync(file)
+  }
+  return {}
+}
