@@ -52,7 +52,7 @@ export {
   type ExchangeComponents,
   type ExchangeInit,
   type PeerCounters,
-} from './exchange.ts'
-export { type FetchOptions, type FetchProgress, type FetchReport } from './fetch.ts'
+} from './exchange/exchange.ts'
+export { type FetchOptions, type FetchProgress, type FetchReport } from './exchange/fetch.ts'
 export { MAX_BLOCK_BYTES, MAX_RECORDS, MAX_RECORDS_PER_AUTHOR } from './limits.ts'
-export { BLOCKS_PROTOCOL, yamuxOptions } from './streams.ts'
+export { BLOCKS_PROTOCOL, yamuxOptions } from './exchange/streams.ts'

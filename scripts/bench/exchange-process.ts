@@ -10,10 +10,10 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { type Blockstore, createMemoryBlockstore } from '../../protocol/block.ts'
 import type { Clock } from '../../protocol/clock.ts'
-import { createExchange } from '../../protocol/exchange.ts'
-import { sendAll } from '../../protocol/send-all.ts'
-import { yamuxOptions } from '../../protocol/streams.ts'
-import type { Link } from '../../protocol/walk.ts'
+import { createExchange } from '../../protocol/exchange/exchange.ts'
+import { sendAll } from '../../protocol/exchange/send-all.ts'
+import { yamuxOptions } from '../../protocol/exchange/streams.ts'
+import type { Link } from '../../protocol/exchange/walk.ts'
 import {
   type CID,
   cidOf,

@@ -5,9 +5,9 @@ import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import { type Blockstore, createMemoryBlockstore } from '../../protocol/block.ts'
 import type { Clock } from '../../protocol/clock.ts'
-import { createExchange, type Exchange } from '../../protocol/exchange.ts'
-import { yamuxOptions } from '../../protocol/streams.ts'
-import type { Link } from '../../protocol/walk.ts'
+import { createExchange, type Exchange } from '../../protocol/exchange/exchange.ts'
+import { yamuxOptions } from '../../protocol/exchange/streams.ts'
+import type { Link } from '../../protocol/exchange/walk.ts'
 import { type CID, cidOf, decodeCanonical, encodeCanonical, RAW } from '../../src/index.ts'
 
 /** Real time, as a node has it. */

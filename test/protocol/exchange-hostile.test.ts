@@ -3,13 +3,18 @@ import type { Stream } from '@libp2p/interface'
 import { messageStreamToDuplex } from '@libp2p/utils'
 import { createMemoryBlockstore } from '../../protocol/block.ts'
 import type { Clock } from '../../protocol/clock.ts'
-import { decodeFrames, encodeFrame, type Request, type Response } from '../../protocol/frames.ts'
+import {
+  decodeFrames,
+  encodeFrame,
+  type Request,
+  type Response,
+} from '../../protocol/exchange/frames.ts'
 import {
   MAX_BLOCK_BUFFER_BYTES,
   MAX_QUEUED_BLOCKS,
   MAX_WANT_BLOCKS,
 } from '../../protocol/limits.ts'
-import { BLOCKS_PROTOCOL } from '../../protocol/streams.ts'
+import { BLOCKS_PROTOCOL } from '../../protocol/exchange/streams.ts'
 import { createDag, createPeer, type Dag, storeWith, type TestPeer } from './exchange-fixture.ts'
 
 const MIB = 2 ** 20

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type Blockstore, createMemoryBlockstore } from '../../protocol/block.ts'
-import type { FetchProgress } from '../../protocol/fetch.ts'
+import type { FetchProgress } from '../../protocol/exchange/fetch.ts'
 import { NotAllowedError } from '../../src/index.ts'
 import { createDag, createPeer, storeWith } from './exchange-fixture.ts'
 

@@ -8,7 +8,7 @@ import {
   type Request,
   type Response,
   type Side,
-} from '../../protocol/frames.ts'
+} from '../../protocol/exchange/frames.ts'
 import {
   MAX_BLOCK_BYTES,
   MAX_REQUEST_HEADER_BYTES,

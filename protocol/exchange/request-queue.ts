@@ -1,4 +1,4 @@
-import { type CID, NotAllowedError } from '../src/index.ts'
+import { type CID, NotAllowedError } from '../../src/index.ts'
 import { createRateLimit } from './credit.ts'
 import type { Request, Response } from './frames.ts'
 import {
@@ -6,7 +6,7 @@ import {
   MAX_QUEUED_BLOCKS,
   MAX_REFUSED_REQUESTS,
   MAX_REQUESTS_PER_SECOND,
-} from './limits.ts'
+} from '../limits.ts'
 
 /** What a server still has to do for one peer. */
 export type Job =

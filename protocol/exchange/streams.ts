@@ -3,7 +3,7 @@ import {
   MAX_INBOUND_BUFFER_BYTES,
   MAX_STREAM_WINDOW_BYTES,
   MAX_WRITE_BUFFER_BYTES,
-} from './limits.ts'
+} from '../limits.ts'
 
 export const BLOCKS_PROTOCOL = '/deltaswarm/blocks/1.0.0'
 

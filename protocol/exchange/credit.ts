@@ -4,7 +4,7 @@ import {
   CREDIT_START_BYTES,
   MAX_QUEUED_BLOCKS,
   MAX_REQUESTS_PER_SECOND,
-} from './limits.ts'
+} from '../limits.ts'
 
 /**
  * Flow control of the block exchange. A libp2p stream has no back-pressure on its reading side, so

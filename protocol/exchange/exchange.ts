@@ -5,12 +5,12 @@ import {
   MalformedError,
   NetworkError,
   NotAllowedError,
-} from '../src/index.ts'
+} from '../../src/index.ts'
 import { createBans } from './bans.ts'
-import type { Blockstore } from './block.ts'
+import type { Blockstore } from '../block.ts'
 import { createBuffers } from './buffers.ts'
 import { type Channel, createChannel } from './channel.ts'
-import { type Clock, withTimeout } from './clock.ts'
+import { type Clock, withTimeout } from '../clock.ts'
 import { createBudget } from './credit.ts'
 import { type FetchOptions, type FetchReport, runFetch } from './fetch.ts'
 import {
@@ -18,7 +18,7 @@ import {
   MAX_BYTES_IN_FLIGHT,
   MAX_OPEN_ROOTS,
   OPEN_STREAM_TIMEOUT_MS,
-} from './limits.ts'
+} from '../limits.ts'
 import { serveBlocks } from './server.ts'
 import { blockHandlerOptions, BLOCKS_PROTOCOL } from './streams.ts'
 import { createTurns } from './turns.ts'

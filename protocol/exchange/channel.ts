@@ -2,11 +2,11 @@ import type { Stream } from '@libp2p/interface'
 import { messageStreamToDuplex } from '@libp2p/utils'
 import { pipe } from 'it-pipe'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { type CID, DeltaswarmError, MalformedError, NetworkError } from '../src/index.ts'
+import { type CID, DeltaswarmError, MalformedError, NetworkError } from '../../src/index.ts'
 import type { Buffers } from './buffers.ts'
 import { type Allowance, createAllowance } from './credit.ts'
 import { decodeFrames, encodeFrame, type Request, type Response } from './frames.ts'
-import { MAX_BLOCK_BUFFER_BYTES } from './limits.ts'
+import { MAX_BLOCK_BUFFER_BYTES } from '../limits.ts'
 
 /** Who asked for something on a channel. */
 export interface Listener {

@@ -1,4 +1,10 @@
-import { asCid, type CID, decodeCanonical, encodeCanonical, MalformedError } from '../src/index.ts'
+import {
+  asCid,
+  type CID,
+  decodeCanonical,
+  encodeCanonical,
+  MalformedError,
+} from '../../src/index.ts'
 import { type Buffers, createBuffers } from './buffers.ts'
 import {
   MAX_BLOCK_BYTES,
@@ -6,7 +12,7 @@ import {
   MAX_REQUEST_HEADER_BYTES,
   MAX_RESPONSE_HEADER_BYTES,
   MAX_WANT_BLOCKS,
-} from './limits.ts'
+} from '../limits.ts'
 
 /**
  * The frames of `/deltaswarm/blocks/1.0.0`: the length of a header as an unsigned varint, the header

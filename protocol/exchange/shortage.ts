@@ -4,7 +4,7 @@ import {
   NetworkError,
   NotFoundError,
   VerificationError,
-} from '../src/index.ts'
+} from '../../src/index.ts'
 import type { Provider } from './ledger.ts'
 import type { Walk } from './walk.ts'
 

@@ -1,4 +1,4 @@
-import type { CID, DeltaswarmError } from '../src/index.ts'
+import type { CID, DeltaswarmError } from '../../src/index.ts'
 import type { Allowance } from './credit.ts'
 import type { Response } from './frames.ts'
 

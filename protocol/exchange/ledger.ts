@@ -1,6 +1,6 @@
-import type { CID, DeltaswarmError } from '../src/index.ts'
+import type { CID, DeltaswarmError } from '../../src/index.ts'
 import type { Allowance, Budget } from './credit.ts'
-import { MAX_BLOCK_BYTES, MAX_QUEUED_BLOCKS, MAX_WANT_BLOCKS } from './limits.ts'
+import { MAX_BLOCK_BYTES, MAX_QUEUED_BLOCKS, MAX_WANT_BLOCKS } from '../limits.ts'
 import { expectedBytes, type Walk, type WalkedBlock } from './walk.ts'
 
 /** A peer that may have blocks, as one fetch sees it. */

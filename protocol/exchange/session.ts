@@ -1,8 +1,8 @@
-import { type CID, type DeltaswarmError, LimitError, MalformedError } from '../src/index.ts'
-import { verifyBlock } from './block.ts'
+import { type CID, type DeltaswarmError, LimitError, MalformedError } from '../../src/index.ts'
+import { verifyBlock } from '../block.ts'
 import type { Budget } from './credit.ts'
 import { createLedger, createProvider, type Provider } from './ledger.ts'
-import { FETCH_GIVE_UP_MS, FETCH_STALLED_MS, MAX_CHOKE_MS, PEER_SILENCE_MS } from './limits.ts'
+import { FETCH_GIVE_UP_MS, FETCH_STALLED_MS, MAX_CHOKE_MS, PEER_SILENCE_MS } from '../limits.ts'
 import type {
   BlockAnswer,
   PeerAnswer,

@@ -1,6 +1,6 @@
 import type { Connection } from '@libp2p/interface'
-import type { Clock } from './clock.ts'
-import { BAN_MS, MAX_BANS } from './limits.ts'
+import type { Clock } from '../clock.ts'
+import { BAN_MS, MAX_BANS } from '../limits.ts'
 
 /** Peers that we neither ask nor answer. */
 export interface Bans {

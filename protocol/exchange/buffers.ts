@@ -1,4 +1,4 @@
-import { MAX_BLOCK_BYTES } from './limits.ts'
+import { MAX_BLOCK_BYTES } from '../limits.ts'
 
 /** Memory for blocks that come, used again once they are stored. */
 export interface Buffers {

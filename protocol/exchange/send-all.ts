@@ -1,6 +1,6 @@
 import type { Stream } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
-import { NetworkError } from '../src/index.ts'
+import { NetworkError } from '../../src/index.ts'
 
 /**
  * Sends chunk after chunk, each when the stream has passed on all of the last; a sink for `pipe`.

@@ -1,6 +1,6 @@
-import { type CID, LimitError, RAW } from '../src/index.ts'
-import type { Blockstore } from './block.ts'
-import { MAX_BLOCK_BYTES, MAX_DAG_BLOCKS, MAX_HAVE_BLOCKS } from './limits.ts'
+import { type CID, LimitError, RAW } from '../../src/index.ts'
+import type { Blockstore } from '../block.ts'
+import { MAX_BLOCK_BYTES, MAX_DAG_BLOCKS, MAX_HAVE_BLOCKS } from '../limits.ts'
 
 /** A block that another names, with its length where the naming block states it. */
 export interface Link {
