@@ -103,6 +103,7 @@ export async function measureTogether(
         data: suite,
         share: peers.filter((peer) => peer !== member.peer),
         copies: COPIES,
+        only: true,
       }),
     ),
   )

@@ -7,6 +7,9 @@ import {
   quantiseLoss,
   readModel,
   type Recipe,
+  recipeId,
+  recipeOf,
+  referencesOf,
   shortId,
 } from '../../src/index.ts'
 import type { Score } from '../../protocol/index.ts'
@@ -82,6 +85,29 @@ export async function measure(
     measured += scores.length
   }
   return { variants, measured, known }
+}
+
+/**
+ * The variants that the subjects are judged against, and their bases, which the margin of the judgement
+ * needs; those that are among the subjects left out.
+ */
+export async function referencesOfAll(
+  node: SwarmNode,
+  subjects: readonly CID[],
+  options: JobOptions,
+): Promise<readonly CID[]> {
+  const own = new Set<string>()
+  const found = new Map<string, CID>()
+  for (const subject of subjects) {
+    const recipe = await node.library.recipe(subject, options)
+    own.add(recipeId(recipe).toString())
+    const base = recipeOf({ base: recipe.base, root: { weights: recipe.base } }, node.engine)
+    for (const reference of [...referencesOf(recipe, node.engine), base]) {
+      const id = await node.library.keep(reference)
+      found.set(id.toString(), id)
+    }
+  }
+  return [...found.values()].filter((id) => !own.has(id.toString()))
 }
 
 /** Tasks of one base and the same shards, in lists of at most `GROUP_VARIANTS`. */

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { judgeVariant, viewSuite } from '../../board.ts'
-import { measure } from '../../roles/evaluator.ts'
+import { measure, referencesOfAll } from '../../roles/evaluator.ts'
 import { referenceInput, typedNumber } from '../inputs.ts'
 import { readNames } from '../names.ts'
 import { formatNats } from '../output.ts'
@@ -21,6 +21,7 @@ export const verb = defineVerb({
       repeat: true,
     },
     { flags: '--copies <n>', about: 'how many measure each shard when it is divided', default: 2 },
+    { flags: '--only', about: 'measure just these, not what they are judged against' },
   ],
   examples: ['deltaswarm evaluate mix math --data holdout'],
   online: true,
@@ -30,15 +31,18 @@ export const verb = defineVerb({
     base: z.string().optional(),
     share: z.array(z.string()).optional(),
     copies: z.int().min(1).max(64),
+    only: z.boolean(),
   }),
   parse: ({ args, options }) => ({
     refs: args[0],
     data: options['data'],
     copies: typedNumber(options['copies']),
+    // Whoever divides the work has said what is measured.
+    only: options['only'] === true || options['share'] !== undefined,
     ...(options['share'] === undefined ? {} : { share: options['share'] }),
     ...(options['base'] === undefined ? {} : { base: resolve(options['base'] as string) }),
   }),
-  async run(node, { refs, data, base, share, copies }, options) {
+  async run(node, { refs, data, base, share, copies, only }, options) {
     const suite = await node.suites.open(data, options)
     const subjects = []
     for (const ref of refs) subjects.push(await node.library.resolve(ref))
@@ -46,9 +50,14 @@ export const verb = defineVerb({
       const recipe = await node.library.recipe(subjects[0]!, options)
       await node.bases.require(base, recipe.base, options)
     }
+    const references = only ? [] : await referencesOfAll(node, subjects, options)
     const { variants, measured, known } = await measure(
       node,
-      { subjects, suite, ...(share === undefined ? {} : { share: { peers: share, copies } }) },
+      {
+        subjects: [...subjects, ...references],
+        suite,
+        ...(share === undefined ? {} : { share: { peers: share, copies } }),
+      },
       options,
     )
     const view = await viewSuite(node, suite, { minMeasurers: 1, minShards: 1 })
@@ -58,14 +67,13 @@ export const verb = defineVerb({
       suite: suite.id.toString(),
       measured,
       known,
-      variants: variants.map((id, i) => {
+      variants: variants.slice(0, refs.length).map((id, i) => {
         const standing = view.board.standings.find(({ variant }) => variant.equals(id))
         const comparison = judgeVariant(node, view, id)
         return {
           id: id.toString(),
           ref: refs[i]!,
           name: names.of(id),
-          base: view.recipes.get(id.toString())?.base.toString() ?? null,
           loss: standing?.loss ?? null,
           shards: standing?.shards ?? 0,
           ...(comparison === undefined
@@ -82,7 +90,7 @@ export const verb = defineVerb({
     }
   },
   ids: ({ variants }) => variants.map(({ id }) => id),
-  print({ suite, variants, measured, known }, output) {
+  print({ variants, measured, known }, output) {
     output.table(
       ['variant', 'loss', 'shards', 'against', 'difference', '95 % interval', 'class'],
       variants.map(({ name, loss, shards, against, difference, ci, class: verdict }) => [
@@ -95,11 +103,6 @@ export const verb = defineVerb({
         verdict ?? 'not compared',
       ]),
     )
-    const alone = variants.filter(({ against, name }) => against === undefined && name !== 'base')
-    for (const base of new Set(alone.map((variant) => variant.base))) {
-      if (base === null) continue
-      output.note(`to compare, measure the base too: deltaswarm evaluate ${base} --data ${suite}`)
-    }
     output.note(`${measured} shards measured and signed, ${known} were here already`)
   },
 })
