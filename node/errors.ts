@@ -131,8 +131,12 @@ function factText(value: unknown): string {
 
 /** Text from elsewhere must not move the cursor or fill the screen. */
 export function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '?').slice(0, 400)
+  return harmless(text).slice(0, 400)
+}
+
+/** A line of any length in which nothing moves the cursor or turns the direction of writing. */
+export function harmless(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '?')
 }
 
 /** Plain data for JSON: CIDs and other objects that know how become strings. */

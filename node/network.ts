@@ -26,6 +26,8 @@ import { type CID, EnvironmentError, InvalidInputError, NetworkError } from '../
 import { connectionLimits, createPendingGate } from './connections.ts'
 import type { JobOptions } from './job-options.ts'
 import { keepDialling } from './redial.ts'
+import { createNetworkTime } from './network-time.ts'
+import { createRefusals, type Refused } from './refusals.ts'
 import type { Store } from './storage/store.ts'
 
 /** A node's connections: it serves its blocks, fetches, gossips records and keeps the sets equal. */
@@ -46,6 +48,8 @@ export interface Network extends AsyncDisposable {
   publish(records: readonly SealedRecord[]): Promise<void>
   /** Records that wait because their clock runs ahead of ours. */
   heldBack(): readonly HeldBack[]
+  /** Peers that sent records which they had to know are wrong, with the last reason. */
+  refused(): readonly Refused[]
   stop(): Promise<void>
 }
 
@@ -102,26 +106,31 @@ export async function startNetwork(
     },
     start: false,
   })
+  const time = createNetworkTime(clock)
   const heldBack = new Map<string, HeldBack>()
   const judgeRecord = (bytes: Uint8Array): Verdict => {
-    const verdict = judge(bytes, {
-      now: clock.now(),
-      networkId,
-      has: (id) => store.records.has(id),
-    })
-    if (verdict.verdict === 'accept') heldBack.delete(verdict.id.toString())
-    if (verdict.verdict === 'ignore' && verdict.reason === 'future') {
-      const { author, at } = verdict.sealed.record
-      const id = verdict.id.toString()
-      if (heldBack.size < MAX_HELD_BACK) {
-        heldBack.set(id, { id, author: peerIdOf(author), at: new Date(at).toISOString() })
-      }
+    const has = (id: CID): boolean => store.records.has(id)
+    const verdict = judge(bytes, { now: time.now(), networkId, has })
+    if (!('sealed' in verdict)) return verdict
+    const { author, at } = verdict.sealed.record
+    const [id, peer] = [verdict.id.toString(), peerIdOf(author)]
+    time.hear(peer, at)
+    if (verdict.verdict === 'accept') heldBack.delete(id)
+    else if (heldBack.size < MAX_HELD_BACK) {
+      heldBack.set(id, { id, author: peer, at: new Date(at).toISOString() })
     }
     return verdict
   }
   const shared = { records: store.records, judge: judgeRecord }
-  const gossip = createGossip({ pubsub: libp2p.services.pubsub, ...shared }, { networkId })
-  const sync = createSync({ libp2p, clock, ...shared }, { networkId })
+  const refusals = createRefusals()
+  const gossip = createGossip(
+    { pubsub: libp2p.services.pubsub, ...shared },
+    { networkId, onRefused: refusals.ofGossip },
+  )
+  const sync = createSync(
+    { libp2p, clock: { ...clock, now: time.now }, ...shared },
+    { networkId, onFailure: refusals.ofSync },
+  )
   const exchange = createExchange({
     libp2p,
     blockstore: store.blocks,
@@ -221,6 +230,7 @@ export async function startNetwork(
     },
     publish: (records) => gossip.publish(records),
     heldBack: () => [...heldBack.values()],
+    refused: refusals.list,
     stop,
     [Symbol.asyncDispose]: stop,
   }

@@ -6,7 +6,7 @@ import type { Config } from './config.ts'
 import { createEngine, type Engine } from './engine.ts'
 import { loadIdentity } from './identity.ts'
 import { createLibrary, type Library } from './library.ts'
-import { type Network, startNetwork } from './network.ts'
+import { type Network, startNetwork, wallClock } from './network.ts'
 import { openStore, type Store } from './storage/store.ts'
 import { createSuites, type Suites } from './suites.ts'
 
@@ -55,7 +55,8 @@ export async function createNode(config: Config, init: NodeInit): Promise<SwarmN
   const connect = async (): Promise<Network | undefined> => {
     if (init.online === 'never') return undefined
     const { listen, peers } = config
-    starting ??= startNetwork({ key, store }, { networkId, listen, peers })
+    const clock = { ...wallClock, now: init.now ?? wallClock.now }
+    starting ??= startNetwork({ key, store, clock }, { networkId, listen, peers })
     network = await starting
     return network
   }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { modes } from '../../src/index.ts'
 
 /** A parsed `ID=NAME:VALUE,…`; see spec.ts. */
 export const specInput = z.strictObject({
@@ -6,6 +7,9 @@ export const specInput = z.strictObject({
   parameters: z.record(z.string(), z.union([z.string(), z.number(), z.array(z.number())])),
   scope: z.enum(['all', 'matrices']).optional(),
 })
+
+/** Whose reading of an operator counts; the operands' own when it is left out. */
+export const modeInput = z.enum(modes).optional()
 
 /** A CID, a name, @peer/name or a short id. */
 export const referenceInput = z.string().min(1).max(256)

@@ -1,7 +1,7 @@
 import pc from 'picocolors'
 import Table from 'cli-table3'
 import { colourWanted } from '../config.ts'
-import { printable } from '../errors.ts'
+import { harmless, printable } from '../errors.ts'
 import type { JobProgress } from '../job-options.ts'
 import { createPacer, formatDuration, type Pace } from './pace.ts'
 
@@ -64,7 +64,7 @@ export function createOutput(
     colour,
     line(text) {
       settle()
-      stdout.write(`${text}\n`)
+      stdout.write(`${init.json === true ? text : harmless(text)}\n`)
     },
     table(columns, rows) {
       settle()
@@ -86,14 +86,14 @@ export function createOutput(
     note(text) {
       if (init.quiet === true || init.json === true) return
       settle()
-      stderr.write(`${text}\n`)
+      stderr.write(`${harmless(text)}\n`)
     },
     progress(event) {
       if (init.quiet === true || init.json === true) return
       const time = now()
       if (time - last < (bar ? REDRAW_MS : PLAIN_MS)) return
       last = time
-      const text = progressText(event, paceOf(event, time))
+      const text = harmless(progressText(event, paceOf(event, time)))
       if (bar) {
         stderr.write(`\r\x1b[2K${text.slice(0, (stderr.columns ?? 80) - 1)}`)
         drawn = true

@@ -1,9 +1,9 @@
 import type { JobOptions } from '../job-options.ts'
 import type { Inspection, Made, Row, Searched, Status, Suites } from './answers.ts'
+import { type DemoDocument, type DemoRound, nodesOf, variantsOf, verdictOf } from './report.ts'
 import {
   agreedChampion,
   baseFolder,
-  compareWith,
   COPIES,
   edits,
   evaluationFiles,
@@ -17,66 +17,19 @@ import {
 } from './story.ts'
 import { type Member, startSwarm } from './swarm.ts'
 
-/** What `deltaswarm demo --json` prints. */
-export interface DemoDocument {
-  readonly schema: 'deltaswarm.demo/1'
-  readonly nodes: readonly DemoNode[]
-  readonly variants: readonly DemoVariant[]
-  /** Variant id. */
-  readonly champion: string
-  readonly rounds: readonly DemoRound[]
-  /** How the champion stands against every published delta, on the suite that did not steer. */
-  readonly verdict: {
-    readonly beats: readonly string[]
-    readonly of: number
-    readonly text: string
-  }
-  /** Seconds. */
-  readonly timings: Readonly<Record<string, number>>
-}
-
-export interface DemoNode {
-  readonly peer: string
-  readonly pid: number
-  readonly home: string
-  readonly records: number
-  readonly bytesIn: number
-  readonly bytesOut: number
-  readonly viewRoot: string
-}
-
-/** `difference`, `ci` and `class` are of the final suite, against `reference`. */
-export interface DemoVariant {
-  readonly id: string
-  readonly name: string
-  readonly recipe: string
-  readonly reference: string | null
-  readonly ownBytes: number
-  readonly closureBytes: number
-  /** Bits that a peer with only the base fetches, per weight of the model. */
-  readonly bpw: number
-  readonly suite: string
-  readonly n: number
-  readonly loss: number
-  readonly difference: number | null
-  readonly ci: readonly [number, number] | null
-  readonly class: string | null
-  readonly measurers: readonly { readonly peer: string; readonly n: number }[]
-}
-
-/** `difference` is the champion's on the suite that steers, against what it is judged by. */
-export interface DemoRound {
-  readonly round: number
-  readonly proposals: readonly string[]
-  readonly champion: string
-  readonly difference: number | null
-}
-
 export interface DemoInit extends Pick<JobOptions, 'signal'> {
   readonly keep: boolean
   readonly now: () => number
   /** A sentence about what was just done, with the seconds it took. */
   readonly onStep: (text: string, seconds: number) => void
+}
+
+export interface DemoOutcome {
+  readonly document: DemoDocument
+  /** The final table, with what people call each variant and its mean loss. */
+  readonly standings: readonly Row[]
+  /** An honest sentence on whether the champion beats what was published. */
+  readonly verdict: string
 }
 
 const ROUNDS = 3
@@ -86,7 +39,7 @@ const PROPOSALS = 2
  * Three nodes on loopback live through the whole path: two publish trained experts, the third fetches
  * them by CID, edits and merges; all measure and sign; then they search together for a better merge.
  */
-export async function runDemo(init: DemoInit): Promise<DemoDocument> {
+export async function runDemo(init: DemoInit): Promise<DemoOutcome> {
   const { signal, now } = init
   const started = now()
   let last = started
@@ -195,91 +148,23 @@ export async function runDemo(init: DemoInit): Promise<DemoDocument> {
     )
   }
 
-  const finalists = [...new Set([...subjects, champion.id])]
+  // What the champion is judged against may be a proposal too.
+  const judged = champion.reference === undefined ? [] : [champion.reference]
+  const finalists = [...new Set([...subjects, champion.id, ...judged])]
   await measureTogether(members, finalists, final)
   await agreedChampion(members, final, finalists.length, { signal })
   step('final', `${finalists.length} variants measured once on the suite that did not steer`)
 
+  const { standings } = await wholeBoard(carol, final)
   const document: DemoDocument = {
     schema: 'deltaswarm.demo/1',
     nodes: await nodesOf(members),
-    variants: await variantsOf(carol, final),
+    variants: await variantsOf(carol, final, standings),
     champion: champion.id,
     rounds,
-    verdict: await verdictOf(carol, final, champion.id, published),
     timings: { ...timings, total: (now() - started) / 1000 },
   }
-  return document
-}
-
-async function nodesOf(members: readonly Member[]): Promise<DemoNode[]> {
-  return Promise.all(
-    members.map(async (member) => {
-      const { peer, pid, home } = member
-      const { records, bytesIn, bytesOut, viewRoot } = await member.ask<Status>('status')
-      return { peer, pid, home, records, bytesIn, bytesOut, viewRoot }
-    }),
-  )
-}
-
-async function variantsOf(member: Member, suite: string): Promise<DemoVariant[]> {
-  const { standings } = await wholeBoard(member, suite)
-  const { elements } = await member.ask<{ elements: number }>('inspect', {
-    ref: 'kana',
-    tensors: false,
-  })
-  const rows: DemoVariant[] = []
-  for (const row of standings) rows.push(await variantOf(member, suite, row, elements))
-  return rows
-}
-
-async function variantOf(
-  member: Member,
-  suite: string,
-  row: Row,
-  elements: number,
-): Promise<DemoVariant> {
-  const { ownBytes, closureBytes } = await member.ask<Inspection>('inspect', {
-    ref: row.id,
-    tensors: false,
-  })
-  const { id, name, recipe, n, loss, measurers } = row
-  return {
-    id,
-    name,
-    recipe,
-    reference: row.reference ?? null,
-    ownBytes,
-    closureBytes,
-    bpw: (8 * closureBytes) / elements,
-    suite,
-    n,
-    loss,
-    difference: row.difference ?? null,
-    ci: row.ci ?? null,
-    class: row.class ?? null,
-    measurers,
-  }
-}
-
-/** Whether the champion really beats what was published: its interval must exclude 0, for each. */
-async function verdictOf(
-  member: Member,
-  suite: string,
-  champion: string,
-  published: readonly (Made & { expert: string })[],
-): Promise<DemoDocument['verdict']> {
-  const beats: string[] = []
-  for (const { id, expert } of published) {
-    const row = await compareWith(member, suite, champion, id)
-    if (row?.ci !== undefined && row.ci[1] < 0) beats.push(expert)
-  }
-  const missed = published
-    .filter(({ expert }) => !beats.includes(expert))
-    .map(({ expert }) => expert)
-  const text =
-    missed.length === 0
-      ? 'On the half that did not steer the search, the champion beats every published delta (95 % intervals exclude 0).'
-      : `On the half that did not steer the search, the champion is not distinguishable from, or worse than: ${missed.join(', ')}.`
-  return { beats, of: published.length, text }
+  const verdict = await verdictOf(carol, final, champion.id, published)
+  swarm.release()
+  return { document, standings, verdict }
 }

@@ -27,11 +27,13 @@ export interface Swarm extends AsyncDisposable {
   /** The folder that holds the homes. */
   readonly folder: string
   readonly members: readonly Member[]
+  /** Lets the processes run on after the swarm is disposed of; only a swarm made to be kept can. */
+  release(): void
 }
 
 export interface SwarmInit extends Pick<JobOptions, 'signal'> {
   readonly names: readonly string[]
-  /** Leaves the processes running when the swarm is disposed of. */
+  /** Makes processes that can be released; until then they end with the swarm all the same. */
   readonly keep: boolean
 }
 
@@ -43,8 +45,9 @@ export async function startSwarm({ names, keep, signal }: SwarmInit): Promise<Sw
   const folder = await mkdtemp(join(tmpdir(), 'deltaswarm-demo-'))
   const children: ChildProcess[] = []
   const members: Member[] = []
+  let released = false
   const end = async (): Promise<void> => {
-    if (keep) {
+    if (released) {
       for (const child of children) {
         child.stdout?.destroy()
         child.unref()
@@ -73,11 +76,17 @@ export async function startSwarm({ names, keep, signal }: SwarmInit): Promise<Sw
       })
     }
   } catch (error) {
-    await Promise.all(children.map(endProcess))
-    await rm(folder, { recursive: true, force: true })
+    await end()
     throw error
   }
-  return { folder, members, [Symbol.asyncDispose]: end }
+  return {
+    folder,
+    members,
+    release() {
+      released = keep
+    },
+    [Symbol.asyncDispose]: end,
+  }
 }
 
 function spawnNode(home: string, peers: readonly string[], keep: boolean): ChildProcess {
@@ -115,7 +124,9 @@ async function firstLine(child: ChildProcess, name: string): Promise<Hello> {
 async function endProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = once(child, 'exit')
-  child.stdin?.end()
+  // A process that is made to be kept has no standard input to close.
+  if (child.stdin === null) child.kill('SIGTERM')
+  else child.stdin.end()
   const timer = setTimeout(() => child.kill('SIGKILL'), END_MS)
   await ended
   clearTimeout(timer)

@@ -4,11 +4,11 @@ import {
   type CodecChoice,
   compareCheckpoints,
   deltaTensor,
-  type DraftNode,
   encodeTensor,
   IncompatibleError,
   InvalidInputError,
   openFolder,
+  type RecipeDraft,
   recipeOf,
   weightsId,
 } from '../../src/index.ts'
@@ -138,11 +138,7 @@ export interface Kept {
 /** Keeps a recipe under a name and announces it when peers can fetch all that it names. */
 export async function publishRecipe(
   node: SwarmNode,
-  draft: {
-    readonly base: CID
-    readonly root: DraftNode
-    readonly mode?: 'paper' | 'official' | 'mergekit'
-  },
+  draft: RecipeDraft,
   { name, summary }: { readonly name?: string; readonly summary: string },
   options: JobOptions,
 ): Promise<Kept> {

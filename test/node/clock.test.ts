@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { viewSuite } from '../../node/board.ts'
 import { readConfig } from '../../node/config.ts'
+import { createNetworkTime } from '../../node/network-time.ts'
 import { createNode, type SwarmNode } from '../../node/node.ts'
 import type { OpenSuite } from '../../node/suites.ts'
 import { cidOfValue } from '../../src/index.ts'
@@ -75,12 +76,37 @@ describe('a node whose clock is off by a day', () => {
     assert.equal(alice.network!.peers()[0]?.state, 'connected')
   })
 
-  it('behind counts like any other, and all views are equal', async () => {
+  it('behind holds back what one other says, and counts like any other elsewhere', async () => {
     await start(-1)
     await measureBoth()
-    await until(async () => (await look(alice)).root === (await look(bob)).root, 'views are equal')
+    await until(() => Promise.resolve(bob.network!.heldBack().length === 2), 'both are held back')
+    await until(async () => (await look(alice)).losses[0] === 1.1, 'alice has all')
     assert.deepEqual((await look(alice)).losses, [1.1, 1.75])
+    assert.deepEqual((await look(bob)).losses, [1.2, 1.5])
     assert.deepEqual(alice.network!.heldBack(), [])
-    assert.deepEqual(bob.network!.heldBack(), [])
+  })
+})
+
+describe('network time', () => {
+  const clock = { now: () => 1000 }
+
+  it('is the own clock while others lag, agree, or are one alone', () => {
+    const time = createNetworkTime(clock)
+    assert.equal(time.now(), 1000)
+    time.hear('alice', 400)
+    time.hear('bob', 900)
+    assert.equal(time.now(), 1000)
+    const alone = createNetworkTime(clock)
+    alone.hear('alice', 90_000)
+    assert.equal(alone.now(), 1000)
+  })
+
+  it('follows the others when most of them are later', () => {
+    const time = createNetworkTime(clock)
+    time.hear('alice', 90_000)
+    time.hear('bob', 91_000)
+    assert.equal(time.now(), 90_000)
+    time.hear('carol', 500)
+    assert.equal(time.now(), 1000)
   })
 })

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { withEdits } from '../../roles/edits.ts'
+import { commonGround } from '../../roles/operands.ts'
 import { publishRecipe } from '../../roles/publisher.ts'
-import { nameInput, referenceInput, specInput } from '../inputs.ts'
+import { modeInput, nameInput, referenceInput, specInput } from '../inputs.ts'
 import { formatBytes } from '../output.ts'
 import { parseSpec } from '../spec.ts'
 import { defineVerb } from './index.ts'
@@ -16,7 +17,10 @@ export const verb = defineVerb({
   ],
   options: [
     { flags: '-n, --name <name>', about: 'what to call the variant' },
-    { flags: '--mode <mode>', about: 'paper, official or mergekit', default: 'paper' },
+    {
+      flags: '--mode <mode>',
+      about: 'paper, official or mergekit (default: the operands’, else paper)',
+    },
   ],
   examples: [
     'deltaswarm edit math dare=p:0.9,seed:7 -n math-sparse',
@@ -28,12 +32,12 @@ export const verb = defineVerb({
     ref: referenceInput,
     edits: z.array(specInput).min(1).max(8),
     name: nameInput.optional(),
-    mode: z.enum(['paper', 'official', 'mergekit']),
+    mode: modeInput,
   }),
   parse: ({ args, options }) => ({
     ref: args[0],
     edits: (args[1] as readonly string[]).map(parseSpec),
-    mode: options['mode'],
+    ...(options['mode'] === undefined ? {} : { mode: options['mode'] }),
     ...(options['name'] === undefined ? {} : { name: options['name'] }),
   }),
   async run(node, { ref, edits, name, mode }, options) {
@@ -43,9 +47,11 @@ export const verb = defineVerb({
       recipe.root,
       edits.map(({ id, ...step }) => ({ operator: id, ...step })),
     )
-    const summary = `${edits.map(({ id }) => id).join(', ')} of ${await node.library.nameOf(parent)}`
+    const called = await node.library.nameOf(parent)
+    const ground = commonGround([{ name: called, recipe }], mode)
+    const summary = `${edits.map(({ id }) => id).join(', ')} of ${called}`
     const about = { summary, ...(name === undefined ? {} : { name }) }
-    const kept = await publishRecipe(node, { base: recipe.base, root, mode }, about, options)
+    const kept = await publishRecipe(node, { ...ground, root }, about, options)
     return { schema: 'deltaswarm.edit/1', ...kept, id: kept.id.toString(), summary }
   },
   ids: ({ id }) => [id],

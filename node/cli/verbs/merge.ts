@@ -1,8 +1,8 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { IncompatibleError, type RecipeNode } from '../../../src/index.ts'
+import { commonGround, type Operand } from '../../roles/operands.ts'
 import { publishRecipe } from '../../roles/publisher.ts'
-import { nameInput, referenceInput, specInput } from '../inputs.ts'
+import { modeInput, nameInput, referenceInput, specInput } from '../inputs.ts'
 import { formatBytes } from '../output.ts'
 import { parseNumbers, parseSpec } from '../spec.ts'
 import { defineVerb } from './index.ts'
@@ -21,7 +21,10 @@ export const verb = defineVerb({
     { flags: '--weights <list>', about: 'one number per operand, such as 0.5;0.5' },
     { flags: '-n, --name <name>', about: 'what to call the variant' },
     { flags: '--base <dir>', about: 'folder of the base, when it is not known here yet' },
-    { flags: '--mode <mode>', about: 'paper, official or mergekit', default: 'paper' },
+    {
+      flags: '--mode <mode>',
+      about: 'paper, official or mergekit (default: the operands’, else paper)',
+    },
   ],
   examples: [
     'deltaswarm merge math code --method ties=density:0.2 -n mix',
@@ -34,12 +37,12 @@ export const verb = defineVerb({
     weights: z.array(z.number()).optional(),
     name: nameInput.optional(),
     base: z.string().optional(),
-    mode: z.enum(['paper', 'official', 'mergekit']),
+    mode: modeInput,
   }),
   parse: ({ args, options }) => ({
     refs: args[0],
     method: parseSpec(options['method'] as string),
-    mode: options['mode'],
+    ...(options['mode'] === undefined ? {} : { mode: options['mode'] }),
     ...(options['weights'] === undefined
       ? {}
       : { weights: parseNumbers(options['weights'] as string) }),
@@ -47,33 +50,25 @@ export const verb = defineVerb({
     ...(options['base'] === undefined ? {} : { base: resolve(options['base'] as string) }),
   }),
   async run(node, { refs, method, weights, name, base, mode }, options) {
-    const operands: { name: string; root: RecipeNode }[] = []
-    let over: Awaited<ReturnType<typeof node.library.recipe>>['base'] | undefined
+    const operands: Operand[] = []
     for (const ref of refs) {
       const cid = await node.library.resolve(ref)
       const recipe = await node.library.recipe(cid, options)
-      over ??= recipe.base
-      if (over.toString() !== recipe.base.toString()) {
-        throw new IncompatibleError('E_BASE_MISMATCH', `${ref} was made against another base`, {
-          expected: over.toString(),
-          actual: recipe.base.toString(),
-          fix: 'merge deltas of one base',
-        })
-      }
-      operands.push({ name: await node.library.nameOf(cid), root: recipe.root })
+      operands.push({ name: await node.library.nameOf(cid), recipe })
     }
-    if (base !== undefined) await node.bases.require(base, over!, options)
+    const ground = commonGround(operands, mode)
+    if (base !== undefined) await node.bases.require(base, ground.base, options)
     const average = method.id === 'average'
     const given = weights ?? (average ? refs.map(() => 1 / refs.length) : undefined)
     const root = {
       operator: average ? 'task-arithmetic' : method.id,
       parameters: { ...method.parameters, ...(given === undefined ? {} : { weights: given }) },
       ...(method.scope === undefined ? {} : { scope: method.scope }),
-      inputs: operands.map((operand) => operand.root),
+      inputs: operands.map(({ recipe }) => recipe.root),
     }
     const summary = `${method.id} of ${operands.map((operand) => operand.name).join(', ')}`
     const about = { summary, ...(name === undefined ? {} : { name }) }
-    const kept = await publishRecipe(node, { base: over!, root, mode }, about, options)
+    const kept = await publishRecipe(node, { ...ground, root }, about, options)
     return { schema: 'deltaswarm.merge/1', ...kept, id: kept.id.toString(), summary }
   },
   ids: ({ id }) => [id],

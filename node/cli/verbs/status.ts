@@ -43,6 +43,8 @@ export const verb = defineVerb({
       viewRoot: viewRoot(all),
       /** Records whose clock runs ahead of ours; they count when their time has come. */
       heldBack: network?.heldBack() ?? [],
+      /** Peers that sent what they had to know is wrong. */
+      refused: network?.refused() ?? [],
       repaired: store.findings,
       quarantined: store.blocks.quarantined,
     }
@@ -60,6 +62,9 @@ export const verb = defineVerb({
     }
     for (const { author, at } of result.heldBack) {
       output.line(`held back: a record of ${author} from the future, ${at}`)
+    }
+    for (const { peer, count, reason } of result.refused) {
+      output.line(`refused ${count} times what ${peer} sent, last: ${reason}`)
     }
     for (const finding of result.repaired) output.line(`repaired: ${finding}`)
     for (const cid of result.quarantined) output.line(`quarantined: block ${cid} was damaged`)
