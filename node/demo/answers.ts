@@ -59,3 +59,7 @@ export interface Suites {
 export interface Searched {
   readonly rounds: readonly { readonly proposals: readonly string[] }[]
 }
+
+export interface Evaluated {
+  readonly variants: readonly { readonly id: string }[]
+}

@@ -112,15 +112,14 @@ export async function runDemo(init: DemoInit): Promise<DemoOutcome> {
 
   const { base } = await carol.ask<Inspection>('inspect', { ref: kana.id, tensors: false })
   const subjects = [base, ...published.map(({ id }) => id), ...made]
-  await measureTogether(members, subjects, steer)
-  let champion = await agreedChampion(members, steer, subjects.length, { signal })
+  const measured = new Set(await measureTogether(members, subjects, steer))
+  let champion = await agreedChampion(members, steer, measured.size, { signal })
   step(
     'measure',
     `${subjects.length} variants measured on the suite that steers, ${COPIES} measurers per shard`,
   )
 
   const rounds: DemoRound[] = []
-  let variants = subjects.length
   for (let round = 1; round <= ROUNDS; round++) {
     const searched = await Promise.all(
       members.map((member) =>
@@ -137,9 +136,8 @@ export async function runDemo(init: DemoInit): Promise<DemoOutcome> {
     )
     const proposals = [...new Set(searched.flatMap(({ rounds }) => rounds[0]!.proposals))]
     await everybodyKnows(members, proposals, { signal })
-    await measureTogether(members, proposals, steer)
-    variants += proposals.length
-    champion = await agreedChampion(members, steer, variants, { signal })
+    for (const id of await measureTogether(members, proposals, steer)) measured.add(id)
+    champion = await agreedChampion(members, steer, measured.size, { signal })
     const difference = champion.difference ?? null
     rounds.push({ round, proposals, champion: champion.id, difference })
     step(
@@ -150,8 +148,7 @@ export async function runDemo(init: DemoInit): Promise<DemoOutcome> {
 
   // What the champion is judged against may be a proposal too.
   const judged = champion.reference === undefined ? [] : [champion.reference]
-  const finalists = [...new Set([...subjects, champion.id, ...judged])]
-  await measureTogether(members, finalists, final)
+  const finalists = await measureTogether(members, [...subjects, champion.id, ...judged], final)
   await agreedChampion(members, final, finalists.length, { signal })
   step('final', `${finalists.length} variants measured once on the suite that did not steer`)
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { NetworkError } from '../../src/index.ts'
 import type { JobOptions } from '../job-options.ts'
 import { demoData } from '../program.ts'
-import type { Board, Listing, Row, Status } from './answers.ts'
+import type { Board, Evaluated, Listing, Row, Status } from './answers.ts'
 import type { Member } from './swarm.ts'
 
 /** What the demo publishes, edits and merges, and how its nodes work together. */
@@ -89,16 +89,19 @@ export async function everybodyKnows(
   })
 }
 
-/** Every shard goes to two of the members; each measures its part at the same time as the others. */
+/**
+ * Every shard goes to two of the members; each measures its part at the same time as the others.
+ * Resolves to the ids of the variants, each once: a delta and its recipe are one variant.
+ */
 export async function measureTogether(
   members: readonly Member[],
   refs: readonly string[],
   suite: string,
-): Promise<void> {
+): Promise<readonly string[]> {
   const peers = members.map(({ peer }) => peer)
-  await Promise.all(
+  const [first] = await Promise.all(
     members.map((member) =>
-      member.ask('evaluate', {
+      member.ask<Evaluated>('evaluate', {
         refs,
         data: suite,
         share: peers.filter((peer) => peer !== member.peer),
@@ -107,6 +110,7 @@ export async function measureTogether(
       }),
     ),
   )
+  return [...new Set(first!.variants.map(({ id }) => id))]
 }
 
 /**

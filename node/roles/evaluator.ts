@@ -57,12 +57,15 @@ export async function measure(
 ): Promise<Measured> {
   const done = await ownShards(node, suite)
   const variants: CID[] = []
+  const seen = new Set<string>()
   const tasks: Task[] = []
   let known = 0
   for (const subject of subjects) {
     const recipe = await node.library.recipe(subject, options)
     const id = await node.library.keep(recipe)
     variants.push(id)
+    if (seen.has(id.toString())) continue
+    seen.add(id.toString())
     const mine = suite.shards.filter(({ index }) => isMine(node, share, id, suite, index))
     const open = mine.filter(({ index }) => !done.has(`${id.toString()} ${index}`))
     known += mine.length - open.length

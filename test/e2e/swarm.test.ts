@@ -31,7 +31,7 @@ describe('a swarm of three nodes over TCP', () => {
   const homeOf = (name: 'alice' | 'bob' | 'carol'): string => join(folder.path, name)
 
   before(async function () {
-    this.timeout(30_000)
+    this.timeout(60_000)
     folder = await temporaryFolder()
     alice = await openNode(homeOf('alice'), 'now')
     bob = await openNode(homeOf('bob'), 'now', [alice])
@@ -120,7 +120,7 @@ describe('a swarm of three nodes over TCP', () => {
   })
 
   it('shares the measuring, two peers to each shard', async function () {
-    this.timeout(30_000)
+    this.timeout(60_000)
     const subjects = [...deltas.slice(0, 2), merge]
     for (const node of swarm()) ({ variants } = await measureShare(node, subjects))
     await meet(swarm())

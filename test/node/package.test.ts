@@ -45,21 +45,18 @@ describe('the published package #slow', function () {
     return JSON.parse(stdout) as Record<string, unknown>
   }
 
+  function data(name: string): string {
+    return join('node_modules/deltaswarm/node/demo/data', name)
+  }
+
   it('says its version', async () => {
     assert.equal((await deltaswarm('--version')).stdout, `${manifest.version}\n`)
   })
 
   it('publishes, runs as a daemon and measures', async () => {
     const { peer } = await json('init')
-    const base = demoPath('base')
-    const published = await json(
-      'publish',
-      demoPath('digits-light'),
-      '--base',
-      base,
-      '-n',
-      'digits',
-    )
+    const models = [data('digits-light'), '--base', data('base')]
+    const published = await json('publish', ...models, '-n', 'digits')
     assert.equal(published['name'], 'digits')
     await json('data', 'add', data('eval/digits.safetensors'), '-n', 'suite')
 
@@ -90,7 +87,7 @@ describe('the published package #slow', function () {
       assert.equal(stdout, names.map(() => 'function').join())
       // It checks declaration files too; those of libp2p need names of the DOM.
       const lib = ['--target', 'es2024', '--lib', 'es2024,esnext.disposable,dom', '--types', 'node']
-      await compile('--noEmit', '--strict', '--module', 'nodenext', ...lib, file)
+      await compile(place.folder, '--noEmit', '--strict', '--module', 'nodenext', ...lib, file)
     })
   }
 })
@@ -99,7 +96,7 @@ describe('the published package #slow', function () {
 async function install({ files, dependencies }: Manifest, place: Workplace): Promise<void> {
   const built = place.path('built')
   const project = join(repository, 'tsconfig.build.json')
-  await compile('-p', project, '--outDir', join(built, 'dist'))
+  await compile(repository, '-p', project, '--outDir', join(built, 'dist'))
 
   const modules = place.path('node_modules')
   for (const path of ['package.json', ...files]) {
@@ -113,8 +110,8 @@ async function install({ files, dependencies }: Manifest, place: Workplace): Pro
   }
 }
 
-async function compile(...argv: readonly string[]): Promise<void> {
-  await run(process.execPath, [tsc, ...argv]).catch(({ stdout }: { stdout: string }) =>
+async function compile(cwd: string, ...argv: readonly string[]): Promise<void> {
+  await run(process.execPath, [tsc, ...argv], { cwd }).catch(({ stdout }: { stdout: string }) =>
     assert.fail(`tsc says\n${stdout}`),
   )
 }

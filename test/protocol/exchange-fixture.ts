@@ -5,9 +5,9 @@ import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import { type Blockstore, createMemoryBlockstore } from '../../protocol/block.ts'
 import type { Clock } from '../../protocol/clock.ts'
+import type { Link } from '../../protocol/dag/links.ts'
 import { createExchange, type Exchange } from '../../protocol/exchange/exchange.ts'
 import { yamuxOptions } from '../../protocol/exchange/streams.ts'
-import type { Link } from '../../protocol/exchange/walk.ts'
 import { type CID, cidOf, decodeCanonical, encodeCanonical, RAW } from '../../src/index.ts'
 
 /** Real time, as a node has it. */
@@ -52,7 +52,9 @@ export function createDag(leafBytes: readonly number[], { perNode = 4, seed = 1 
 /** The links of the nodes that `createDag` makes. */
 export function linksOfDag(_: CID, bytes: Uint8Array): Link[] {
   const { links } = decodeCanonical(bytes) as { links: [CID, number | null][] }
-  return links.map(([cid, size]) => ({ cid, size: size ?? undefined }))
+  return links.map(([cid, size]) =>
+    size === null ? { cid, kind: 'index' } : { cid, kind: 'leaf', size },
+  )
 }
 
 export async function storeWith(dag: Dag, missing: readonly CID[] = []): Promise<Blockstore> {

@@ -13,9 +13,19 @@ import {
   MAX_BLOCK_BUFFER_BYTES,
   MAX_QUEUED_BLOCKS,
   MAX_WANT_BLOCKS,
+  SEND_STALLED_MS,
 } from '../../protocol/limits.ts'
 import { BLOCKS_PROTOCOL } from '../../protocol/exchange/streams.ts'
-import { createDag, createPeer, type Dag, storeWith, type TestPeer } from './exchange-fixture.ts'
+import {
+  createDag,
+  createPeer,
+  type Dag,
+  realClock,
+  storeWith,
+  type TestPeer,
+} from './exchange-fixture.ts'
+import { createFakeClock } from './fake-clock.ts'
+import { eventually } from './record-peers.ts'
 
 const MIB = 2 ** 20
 
@@ -40,8 +50,12 @@ type Client = ReturnType<typeof speak<Response>>
 type Server = ReturnType<typeof speak<Request>>
 
 /** A peer that runs the exchange and a bare client of it. */
-async function withClient(dag: Dag, test: (client: Client, peer: TestPeer) => Promise<void>) {
-  await using peer = await createPeer(await storeWith(dag))
+async function withClient(
+  dag: Dag,
+  test: (client: Client, peer: TestPeer) => Promise<void>,
+  clock = realClock,
+) {
+  await using peer = await createPeer(await storeWith(dag), { clock })
   await using other = await createPeer(createMemoryBlockstore(), { dial: [peer] })
   const stream = await other.libp2p.dialProtocol(peer.libp2p.peerId, BLOCKS_PROTOCOL)
   await test(speak<Response>(stream, 'response'), peer)
@@ -63,35 +77,9 @@ async function withServer(
   await test(client, server)
 }
 
-/** Time that stands still until it is moved. */
-function createFakeClock() {
-  let now = 1_000_000
-  const calls = new Set<{ at: number; callback: () => void }>()
-  return {
-    now: () => now,
-    after(ms: number, callback: () => void) {
-      const call = { at: now + ms, callback }
-      calls.add(call)
-      return () => void calls.delete(call)
-    },
-    /** Moves on in steps, between which the event loop runs. */
-    async pass(ms: number) {
-      for (const end = now + ms; now < end;) {
-        now += 250
-        for (const call of calls) if (call.at <= now && calls.delete(call)) call.callback()
-        await new Promise((resolve) => setImmediate(resolve))
-      }
-    },
-  }
-}
+describe('exchange against other peers', function () {
+  this.timeout(30_000)
 
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 400 && !condition(); i++) {
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
-
-describe('exchange against other peers', () => {
   const dag = createDag(
     Array.from({ length: 24 }, () => MIB),
     { perNode: 24 },
@@ -166,7 +154,7 @@ describe('exchange against other peers', () => {
       }
       client.stream.pause()
       client.send(want(1, dag.leaves))
-      await until(() => reads > 0)
+      await eventually('a block is read', () => reads > 0)
       await new Promise((resolve) => setTimeout(resolve, 200))
       // The window of a new stream is 256 KiB: one block on its way, two in hand.
       assert.ok(reads <= 4, `${reads} blocks were read for a peer that reads none`)
@@ -176,6 +164,24 @@ describe('exchange against other peers', () => {
         assert.ok(frame.type === 'block' && frame.i === i)
       }
     }))
+
+  it('gives up on a peer that wants blocks and never reads', async () => {
+    const clock = createFakeClock()
+    const test = async ({ stream, send }: Client, { libp2p, exchange }: TestPeer) => {
+      const [connection] = libp2p.getConnections()
+      const serving = () => connection!.streams.find(({ protocol }) => protocol === BLOCKS_PROTOCOL)
+      stream.pause()
+      send(want(1, dag.leaves))
+      await eventually('a block is on its way', () => serving()?.writableNeedsDrain === true)
+      await clock.pass(SEND_STALLED_MS - 250)
+      assert.equal(serving()?.status, 'open')
+      await clock.pass(500)
+      await eventually('the stream is reset', () => serving() === undefined)
+      await eventually('the peer learns of it', () => stream.status === 'reset')
+      assert.ok(!exchange.isBanned(connection!.remotePeer), 'slow is not hostile')
+    }
+    await withClient(dag, test, clock)
+  })
 
   it('keeps its write buffer small while a reader takes a little at a time', () =>
     withClient(dag, async (client, peer) => {
@@ -248,10 +254,15 @@ describe('exchange against other peers', () => {
 
   it('says why a fetch from a silent peer stalls, and gives up', async () => {
     const clock = createFakeClock()
+    let wanted = 0
     let cancelled = 0
     await withServer(
       async (server) => {
-        for (;;) if ((await server.next()).type === 'cancel') cancelled += 1
+        for (;;) {
+          const { type } = await server.next()
+          if (type === 'want') wanted += 1
+          if (type === 'cancel') cancelled += 1
+        }
       },
       async (client, { libp2p }) => {
         const stalls: string[] = []
@@ -262,18 +273,12 @@ describe('exchange against other peers', () => {
           },
         })
         const rejects = assert.rejects(fetch, { name: 'NetworkError', id: 'E_STALLED' })
-        await until(
-          () =>
-            libp2p
-              .getConnections()[0]
-              ?.streams.some(({ protocol }) => protocol === BLOCKS_PROTOCOL) ?? false,
-        )
-        await new Promise((resolve) => setTimeout(resolve, 20))
+        await eventually('the root is wanted', () => wanted > 0)
         await clock.pass(15_000)
         assert.deepEqual(stalls, [`${libp2p.peerId.toString()} is silent`])
         await clock.pass(45_000)
         await rejects
-        assert.ok(cancelled > 0)
+        await eventually('the want is cancelled', () => cancelled > 0)
       },
       clock,
     )

@@ -6,7 +6,9 @@ import { createDag, createPeer, storeWith } from './exchange-fixture.ts'
 
 const MIB = 2 ** 20
 
-describe('exchange', () => {
+describe('exchange', function () {
+  this.timeout(30_000)
+
   const dag = createDag(Array.from({ length: 9 }, (_, i) => (i % 3 === 2 ? 1000 + i : MIB)))
 
   async function assertHasAll(store: Blockstore, from = dag): Promise<void> {

@@ -54,7 +54,9 @@ describe('a batch of records', () => {
   })
 })
 
-describe('gossip', () => {
+describe('gossip', function () {
+  this.timeout(30_000)
+
   it('carries records to every peer, also over one in between', async () => {
     await using one = await createRecordPeer()
     await using middle = await createRecordPeer()

@@ -162,7 +162,7 @@ describe('session', () => {
   it('ends when a node states a wrong length of a block', () => {
     const fetch = createHarness(dag)
     const lying = createSession(dag.root, {
-      links: (cid, bytes) => linksOfDag(cid, bytes).map(({ cid }) => ({ cid, size: 1 })),
+      links: (cid, bytes) => linksOfDag(cid, bytes).map((link) => ({ ...link, size: 1 })),
       budget: fetch.budget,
       expected: 1,
       nextId: () => 1,
