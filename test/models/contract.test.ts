@@ -75,6 +75,8 @@ const uses = new Map<string, ArchitectureUse>([
         [{ num_attention_heads: 5 }, 'num_attention_heads'],
         [{ num_labels: 2 ** 21 }, 'num_labels'],
         [{ id2label: { 0: 'a' }, num_labels: 2 }, 'num_labels'],
+        [{ id2label: 'hello' }, 'id2label'],
+        [{ id2label: [1, 2] }, 'id2label'],
         [{ layer_norm_eps: NaN }, 'layer_norm_eps'],
         [{ qkv_bias: 'true' }, 'qkv_bias'],
       ],

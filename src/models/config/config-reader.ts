@@ -66,7 +66,9 @@ export function readConfig(config: unknown, path = ''): ConfigReader {
     section: (key) => readConfig(values.get(key) ?? {}, path + key),
     entries(key) {
       const value = values.get(key) ?? {}
-      return value instanceof Map ? value.size : Object.keys(value).length
+      if (value instanceof Map) return value.size
+      if (typeof value === 'object' && !Array.isArray(value)) return Object.keys(value).length
+      return reader.refuse(key, 'an object')
     },
     first(key) {
       const value = values.get(key)
