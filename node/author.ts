@@ -7,7 +7,7 @@ import {
   score,
   type SealedRecord,
 } from '../protocol/index.ts'
-import type { Network } from './network.ts'
+import type { Network } from './network/network.ts'
 import type { Store } from './storage/store.ts'
 
 /** Signs what this node says; a record is durable here before anybody hears of it. */

@@ -1,9 +1,9 @@
 import { homedir } from 'node:os'
-import { isAbsolute, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 
 /**
  * Every setting of a node with its default. A flag wins over the environment, the environment over
- * the default; this is the only file that reads the environment.
+ * the default, and an empty variable is none; this is the only file that reads the environment.
  */
 export interface Config {
   /** Everything a node keeps: keys, store, socket. */
@@ -33,7 +33,7 @@ export interface ConfigFlags {
 
 export function readConfig(flags: ConfigFlags = {}, env: NodeJS.ProcessEnv = process.env): Config {
   return {
-    home: absolute(flags.home ?? env['DELTASWARM_HOME'] ?? defaultHome(env)),
+    home: resolve(flags.home ?? (env['DELTASWARM_HOME'] || defaultHome(env))),
     listen: flags.listen ?? list(env['DELTASWARM_LISTEN']) ?? configDefaults.listen,
     peers: flags.peers ?? list(env['DELTASWARM_PEERS']) ?? configDefaults.peers,
     threads: flags.threads ?? positive(env['DELTASWARM_THREADS']) ?? configDefaults.threads,
@@ -65,11 +65,7 @@ export function childEnvironment(
 }
 
 function defaultHome(env: NodeJS.ProcessEnv): string {
-  return join(env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share'), 'deltaswarm')
-}
-
-function absolute(path: string): string {
-  return isAbsolute(path) ? path : resolve(path)
+  return join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'deltaswarm')
 }
 
 function list(value: string | undefined): readonly string[] | undefined {

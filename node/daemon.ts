@@ -42,8 +42,12 @@ export async function startDaemon(config: Config): Promise<Daemon> {
       stopped,
       async [Symbol.asyncDispose]() {
         await api.drain()
-        await node.stop()
-        await api.stop()
+        try {
+          await node.stop()
+        } finally {
+          // An open door would keep the process alive.
+          await api.stop()
+        }
       },
     }
   } catch (error) {

@@ -11,7 +11,7 @@ import { privateFolder, writeDurable } from './storage/atomic-file.ts'
  */
 export async function loadIdentity(home: string): Promise<Ed25519PrivateKey> {
   const path = join(await privateFolder(join(home, 'keys')), 'node.key')
-  const found = await stat(path).catch(() => undefined)
+  const found = await stat(path).catch(absent)
   if (found === undefined) {
     const key = await generateKeyPair('Ed25519')
     await writeDurable(path, privateKeyToProtobuf(key))
@@ -31,4 +31,9 @@ export async function loadIdentity(home: string): Promise<Ed25519PrivateKey> {
     actual: key.type,
     fix: `move ${path} away; a new key is made at the next start`,
   })
+}
+
+/** Only a key that is not there is made anew: one that cannot be looked at must not be replaced. */
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error
 }

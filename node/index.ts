@@ -20,12 +20,13 @@
  * )
  * console.log(id.toString())
  */
+export type { Listed } from './announced.ts'
 export { viewSuite, type View } from './board.ts'
 export { type Config, type ConfigFlags, configDefaults, readConfig } from './config.ts'
 export { type Daemon, startDaemon } from './daemon.ts'
 export type { JobOptions, JobProgress } from './job-options.ts'
-export type { Library, Listed } from './library.ts'
-export type { Network, PeerView } from './network.ts'
+export type { Library } from './library.ts'
+export type { Network, PeerView } from './network/network.ts'
 export { createNode, type NodeInit, type SwarmNode } from './node.ts'
 export { addData, type AddDataRequest } from './roles/curator.ts'
 export { measure, type MeasureRequest, type Measured } from './roles/evaluator.ts'

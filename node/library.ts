@@ -6,11 +6,11 @@ import {
   type DeltaSource,
   encodeRecipe,
   InvalidInputError,
+  leavesOf,
   NotFoundError,
   parseCid,
   type Recipe,
   recipeId,
-  leavesOf,
   recipeOf,
   shortId,
   type Sources,
@@ -19,11 +19,9 @@ import { createAnnounced, type Listed } from './announced.ts'
 import type { Bases } from './bases.ts'
 import type { Engine } from './engine.ts'
 import type { JobOptions } from './job-options.ts'
-import type { Network } from './network.ts'
+import type { Network } from './network/network.ts'
 import type { Store } from './storage/store.ts'
 import { createVerification } from './verification.ts'
-
-export type { Listed } from './announced.ts'
 
 /** Finds what a reference means and brings here what it needs. */
 export interface Library {

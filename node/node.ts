@@ -6,7 +6,7 @@ import type { Config } from './config.ts'
 import { createEngine, type Engine } from './engine.ts'
 import { loadIdentity } from './identity.ts'
 import { createLibrary, type Library } from './library.ts'
-import { type Network, startNetwork, wallClock } from './network.ts'
+import { type Network, startNetwork, wallClock } from './network/network.ts'
 import { openStore, type Store } from './storage/store.ts'
 import { createSuites, type Suites } from './suites.ts'
 
@@ -45,34 +45,37 @@ export interface NodeInit {
  */
 export async function createNode(config: Config, init: NodeInit): Promise<SwarmNode> {
   const networkId = init.networkId ?? publicNetworkId
-  const key = await loadIdentity(config.home)
-  const store = await openStore(config.home, networkId)
   const { runtimeModule } = init
   const engine = await createEngine({ threads: config.threads, runtimeModule })
+  const store = await openStore(config.home, networkId)
   const bases = createBases(store.bases, engine.kernels)
   let network: Network | undefined
   let starting: Promise<Network> | undefined
-  const connect = async (): Promise<Network | undefined> => {
-    if (init.online === 'never') return undefined
+  const stop = (): Promise<void> =>
+    inTurn(
+      async () => (await starting?.catch(() => undefined))?.stop(),
+      () => engine.close(),
+      () => bases.close(),
+      () => store.close(),
+    )
+  const start = async (key: Ed25519PrivateKey): Promise<Network> => {
     const { listen, peers } = config
     const clock = { ...wallClock, now: init.now ?? wallClock.now }
-    starting ??= startNetwork({ key, store, clock }, { networkId, listen, peers })
-    network = await starting
+    network = await startNetwork({ key, store, clock }, { networkId, listen, peers })
     return network
   }
-  const library = createLibrary({ store, bases, engine, connect })
-  const stop = async (): Promise<void> => {
-    await network?.stop()
-    await engine.close()
-    await bases.close()
-    await store.close()
-  }
+  let key: Ed25519PrivateKey
   try {
-    if (init.online === 'now') await connect()
+    // Under the store's lock, so that two first commands do not make two keys.
+    key = await loadIdentity(config.home)
+    if (init.online === 'now') await (starting = start(key))
   } catch (error) {
     await stop()
     throw error
   }
+  const connect = async (): Promise<Network | undefined> =>
+    init.online === 'never' ? undefined : (starting ??= start(key))
+  const library = createLibrary({ store, bases, engine, connect })
   let stopped: Promise<void> | undefined
   const stopOnce = (): Promise<void> => (stopped ??= stop())
   return {
@@ -98,4 +101,11 @@ export async function createNode(config: Config, init: NodeInit): Promise<SwarmN
     stop: stopOnce,
     [Symbol.asyncDispose]: stopOnce,
   }
+}
+
+/** Runs one after the other, also after one that fails; rejects with the first failure. */
+async function inTurn(...steps: readonly (() => Promise<void>)[]): Promise<void> {
+  const failures: unknown[] = []
+  for (const step of steps) await step().catch((error: unknown) => failures.push(error))
+  if (failures.length > 0) throw failures[0]
 }

@@ -127,6 +127,9 @@ export const MAX_REFUSED_REQUESTS = 64
 /** Blocks that a server reads ahead of what a peer's stream has taken: bounds its memory per peer. */
 export const MAX_BLOCKS_AHEAD = 2
 
+/** A peer that takes longer for one block costs us its stream's memory; its own fetch gives up then. */
+export const SEND_STALLED_MS = 60_000
+
 /** Bytes asked for and not yet stored: start, least and most per peer, and over all peers. */
 export const CREDIT_START_BYTES = 4 * MIB
 export const CREDIT_MIN_BYTES = MIB

@@ -8,9 +8,14 @@ import { describeError } from '../errors.ts'
  * One node of the demo, as a process. It says where it listens on its first line and lives as long as
  * its standard input: when the parent ends in whatever way, it stops and removes its home, and the
  * folder above when it was the last. With `--keep` it stays until somebody stops it.
+ *
+ *     node child.ts HOME [--keep]
  */
+const [, , home] = process.argv
+// What is removed at the end is never the home that a user has by default.
+if (home === undefined) throw new Error('expected the folder of the node')
 const keep = process.argv.includes('--keep')
-const config = readConfig()
+const config = readConfig({ home })
 const parentGone = new Promise<void>((resolve) => {
   if (keep) return
   process.stdin.on('end', resolve)

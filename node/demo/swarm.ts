@@ -92,7 +92,7 @@ export async function startSwarm({ names, keep, signal }: SwarmInit): Promise<Sw
 function spawnNode(home: string, peers: readonly string[], keep: boolean): ChildProcess {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   const script = fileURLToPath(new URL(`child.${extension}`, import.meta.url))
-  return spawn(process.execPath, [...daemonFlags, script, ...(keep ? ['--keep'] : [])], {
+  return spawn(process.execPath, [...daemonFlags, script, home, ...(keep ? ['--keep'] : [])], {
     stdio: [keep ? 'ignore' : 'pipe', 'pipe', 'ignore'],
     detached: keep,
     env: childEnvironment(home, { peers }),

@@ -100,7 +100,8 @@ export async function serveApi(
     const result = await runJob(job, node, input, {
       signal,
       onProgress(progress) {
-        if (now() - last < PROGRESS_MS) return
+        // Parts of a job that failed may report a little longer.
+        if (response.writableEnded || now() - last < PROGRESS_MS) return
         last = now()
         response.write(`${JSON.stringify({ type: 'progress', ...progress })}\n`)
       },
@@ -109,7 +110,8 @@ export async function serveApi(
   }
 
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
+    // For good: a connection that cannot be accepted later is no reason to end.
+    server.on('error', reject)
     // Born closed to others: between a bind and a chmod somebody could connect.
     const mask = process.umask(0o177)
     server.listen(path, resolve)

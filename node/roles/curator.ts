@@ -14,8 +14,8 @@ import {
   type SuiteTask,
 } from '../../src/index.ts'
 import { readImageFolder } from '../image-folder.ts'
-import type { SwarmNode } from '../node.ts'
 import { sizesOf } from '../library.ts'
+import type { SwarmNode } from '../node.ts'
 
 export interface AddDataRequest {
   /** Prepared safetensors files or image folders; each is a task. */

@@ -26,7 +26,7 @@ export interface PublishRequest {
   /** Edits applied before encoding, first to last. */
   readonly edits: readonly EditStep[]
   readonly licence: string
-  /** Names of the deltas this one was made from. */
+  /** Ids of the deltas this one was made from. */
   readonly parents?: readonly CID[]
 }
 

@@ -14,7 +14,7 @@ import { heldBits, type LinksOf } from './walk.ts'
 export interface ServerComponents {
   readonly blockstore: Blockstore
   readonly links: LinksOf
-  readonly clock: Pick<Clock, 'now'>
+  readonly clock: Clock
   /** Shared by all streams, so that no peer reads more than its part from the store. */
   readonly turns: Turns
 }
@@ -22,7 +22,8 @@ export interface ServerComponents {
 /**
  * Answers the requests of one stream until it ends: blocks that the store holds, `dont` for others.
  * Waits for the stream to drain after each block, so that a slow peer costs `MAX_BLOCKS_AHEAD`
- * blocks of memory and nothing else. Rejects, with the stream reset, when the peer breaks the rules.
+ * blocks of memory, and for no longer than `SEND_STALLED_MS` without another taken. Rejects, with
+ * the stream reset, when the peer takes none for that long or breaks the rules.
  */
 export async function serveBlocks(
   stream: Stream,
@@ -37,7 +38,7 @@ export async function serveBlocks(
         for await (const request of requests) queue.accept(request, components.clock.now())
         queue.end()
       }),
-      pipe(answers(), (chunks) => sendAll(stream, chunks)),
+      pipe(answers(), (chunks) => sendAll(stream, chunks, components.clock)),
     ])
     await stream.close()
   } catch (error) {

@@ -1,12 +1,7 @@
 import { type CID, LimitError, RAW } from '../../src/index.ts'
 import type { Blockstore } from '../block.ts'
+import type { Link } from '../dag/links.ts'
 import { MAX_BLOCK_BYTES, MAX_DAG_BLOCKS, MAX_HAVE_BLOCKS } from '../limits.ts'
-
-/** A block that another names, with its length where the naming block states it. */
-export interface Link {
-  readonly cid: CID
-  readonly size?: number | undefined
-}
 
 /**
  * The links of a verified dag-cbor block, in their order. Throws `MalformedError` when the bytes are
@@ -58,7 +53,7 @@ export function createWalk(cid: CID, links: LinksOf): Walk {
   const counts = { looking: 0, needed: 0, asked: 0, admitting: 0, storing: 0, held: 0 }
   const root = add({ cid })
 
-  function add({ cid, size }: Link): WalkedBlock {
+  function add({ cid, size }: Pick<Link, 'cid' | 'size'>): WalkedBlock {
     if (blocks.size === MAX_DAG_BLOCKS) {
       throw new LimitError('E_DAG_SIZE', 'a root names too many blocks', {
         expected: `at most ${MAX_DAG_BLOCKS} blocks`,

@@ -1,4 +1,5 @@
 import type { Libp2p, PeerId, Stream } from '@libp2p/interface'
+import { equals } from 'uint8arrays/equals'
 import { toString } from 'uint8arrays/to-string'
 import { NetworkError } from '../../src/index.ts'
 import { type Clock, withTimeout } from '../clock.ts'
@@ -12,7 +13,7 @@ import {
   SYNC_ANSWER_TIMEOUT_MS,
   SYNC_SESSION_TIMEOUT_MS,
 } from '../limits.ts'
-import { createMessageStream } from './message-stream.ts'
+import { createMessageStream, type MessageStream } from './message-stream.ts'
 import { createIdIndex } from './reconcile.ts'
 import type { RecordSet } from '../record-set.ts'
 import { type Ask, createPostponed, pull } from './client.ts'
@@ -24,10 +25,16 @@ import {
   type SyncRequest,
 } from './messages.ts'
 import { answer } from './server.ts'
+import { createSessions } from './sessions.ts'
+import { publicNetworkId } from '../signature.ts'
 import type { Verdict } from '../verdict.ts'
 
-/** Networks do not mix: only peers of one network offer each other its protocol. */
+/**
+ * Networks do not mix: only peers of one network offer each other its protocol, which names every
+ * network but the public one.
+ */
 export function syncProtocol(networkId: Uint8Array): string {
+  if (equals(networkId, publicNetworkId)) return '/deltaswarm/sync/0'
   return `/deltaswarm/${toString(networkId.subarray(0, 8), 'hex')}/sync/0`
 }
 
@@ -62,8 +69,9 @@ export interface Sync {
   /** Ends running sessions and waits for them; may be called twice. */
   stop(): Promise<void>
   /**
-   * Fetches from one peer now; resolves with the number of new records. Rejects with `NetworkError`:
-   * `E_SYNC_REFUSED` when the peer sends what it had to know is wrong, else `E_SYNC_FAILED`.
+   * Fetches from one peer, after the session that runs with it, if any; resolves with the number of
+   * new records. Rejects with `NetworkError`: `E_SYNC_REFUSED` when the peer sends what it had to
+   * know is wrong, else `E_SYNC_FAILED`.
    */
   pullFrom(peer: PeerId): Promise<number>
 }
@@ -75,6 +83,7 @@ export function createSync(components: SyncComponents, init: SyncInit): Sync {
   const postponed = createPostponed()
   const ids = createIdIndex()
   const peers = new Map<string, PeerId>()
+  const sessions = createSessions()
   const waiting = new Map<string, PeerId>()
   const running = new Map<string, Promise<void>>()
   let stopping = new AbortController()
@@ -112,7 +121,8 @@ export function createSync(components: SyncComponents, init: SyncInit): Sync {
   }
 
   async function session(peer: PeerId, signal: AbortSignal): Promise<number> {
-    const connection = libp2p.getConnections(peer)[0]
+    signal.throwIfAborted()
+    const connection = libp2p.getConnections(peer).find(({ status }) => status === 'open')
     if (connection === undefined) throw new Error('not connected')
     const stream = await connection.newStream(protocol, { signal, runOnLimitedConnection: true })
     const messages = createMessageStream(stream, MAX_SYNC_RESPONSE_BYTES)
@@ -132,14 +142,31 @@ export function createSync(components: SyncComponents, init: SyncInit): Sync {
         onRecords?.(batch, peer)
       }
       await stream.close({ signal })
-      return added
     } catch (error) {
       stream.abort(error as Error)
       throw error
     }
+    await peerEnds(stream, messages, signal)
+    return added
   }
 
-  async function pullFrom(peer: PeerId): Promise<number> {
+  /** A stream of which the peer has not closed its half yet still counts as open for the next. */
+  async function peerEnds(stream: Stream, messages: MessageStream, signal: AbortSignal) {
+    try {
+      const rest = await withTimeout(clock, SYNC_ANSWER_TIMEOUT_MS, signal, (signal) =>
+        messages.read({ signal }),
+      )
+      if (rest !== undefined) throw new Error('the peer sent what was not asked for')
+    } catch (error) {
+      stream.abort(error as Error)
+    }
+  }
+
+  function pullFrom(peer: PeerId): Promise<number> {
+    return sessions.run(peer.toString(), () => boundedSession(peer))
+  }
+
+  async function boundedSession(peer: PeerId): Promise<number> {
     try {
       return await withTimeout(clock, SYNC_SESSION_TIMEOUT_MS, stopping.signal, (signal) =>
         session(peer, signal),
@@ -207,7 +234,7 @@ export function createSync(components: SyncComponents, init: SyncInit): Sync {
       topology = undefined
       await libp2p.unhandle(protocol)
       stopping.abort(new Error('the node stops'))
-      await Promise.all(running.values())
+      await Promise.all([...running.values(), sessions.idle()])
       peers.clear()
       waiting.clear()
     },

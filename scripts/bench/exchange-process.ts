@@ -13,7 +13,7 @@ import type { Clock } from '../../protocol/clock.ts'
 import { createExchange } from '../../protocol/exchange/exchange.ts'
 import { sendAll } from '../../protocol/exchange/send-all.ts'
 import { yamuxOptions } from '../../protocol/exchange/streams.ts'
-import type { Link } from '../../protocol/exchange/walk.ts'
+import type { Link } from '../../protocol/dag/links.ts'
 import {
   type CID,
   cidOf,
@@ -146,7 +146,7 @@ async function serveBare(stream: Stream, chunks: readonly Uint8Array[]): Promise
   async function* all(): AsyncGenerator<Uint8Array> {
     yield* chunks
   }
-  await sendAll(stream, all())
+  await sendAll(stream, all(), clock)
   await stream.close()
 }
 
@@ -174,7 +174,9 @@ async function putNode(
 
 function links(_: CID, bytes: Uint8Array): Link[] {
   const { links } = decodeCanonical(bytes) as { links: [CID, number | null][] }
-  return links.map(([cid, size]) => ({ cid, size: size ?? undefined }))
+  return links.map(([cid, size]) =>
+    size === null ? { cid, kind: 'index' } : { cid, kind: 'leaf', size },
+  )
 }
 
 /** 1 MiB that no layer below can compress or share. */

@@ -16,7 +16,7 @@ export function openNode(
   return createNode(readConfig({ home, peers: addresses }, {}), { online })
 }
 
-/** Waits until `holds` does; for longer than any machine should need, and less than mocha waits. */
+/** Waits until `holds` does, also when gossip lost a record and only the next sync brings it. */
 export async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS
   while (!(await holds())) {
@@ -25,4 +25,4 @@ export async function until(holds: () => Promise<boolean>, what: string): Promis
   }
 }
 
-const PATIENCE_MS = 40_000
+const PATIENCE_MS = 60_000

@@ -30,7 +30,9 @@ const models: readonly { name: string; base: string; post: string }[] = [
   { name: 'the language model de', base: dataPath('llama/base'), post: dataPath('llama/de') },
 ]
 
-describe('a published fine-tune', () => {
+describe('a published fine-tune', function () {
+  this.timeout(60_000)
+
   const kernels = openKernels()
   let folder: TemporaryFolder
   let node: SwarmNode

@@ -17,7 +17,9 @@ import { openNode, quiet, until } from './nodes.ts'
  * Alice publishes experts and data; Bob and Carol fetch, merge and measure. Each test goes on where the
  * one before it ended.
  */
-describe('a swarm of three nodes over TCP', () => {
+describe('a swarm of three nodes over TCP', function () {
+  this.timeout(120_000)
+
   const experts = ['digits', 'fashion', 'kana']
   let folder: TemporaryFolder
   let alice: SwarmNode
@@ -30,8 +32,7 @@ describe('a swarm of three nodes over TCP', () => {
 
   const homeOf = (name: 'alice' | 'bob' | 'carol'): string => join(folder.path, name)
 
-  before(async function () {
-    this.timeout(60_000)
+  before(async () => {
     folder = await temporaryFolder()
     alice = await openNode(homeOf('alice'), 'now')
     bob = await openNode(homeOf('bob'), 'now', [alice])
@@ -119,8 +120,7 @@ describe('a swarm of three nodes over TCP', () => {
     assert.deepEqual(await bob.library.resolve('merged'), merge)
   })
 
-  it('shares the measuring, two peers to each shard', async function () {
-    this.timeout(60_000)
+  it('shares the measuring, two peers to each shard', async () => {
     const subjects = [...deltas.slice(0, 2), merge]
     for (const node of swarm()) ({ variants } = await measureShare(node, subjects))
     await meet(swarm())

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { setTimeout } from 'node:timers/promises'
-import type { Stream } from '@libp2p/interface'
+import type { Connection, Stream } from '@libp2p/interface'
 import { announcement } from '../../protocol/formats/announcement.ts'
 import { MAX_SYNC_RESPONSE_BYTES, MAX_SYNC_STREAMS } from '../../protocol/limits.ts'
 import { createMemoryRecordSet, type RecordSet } from '../../protocol/record-set.ts'
@@ -280,6 +280,17 @@ describe('sync', function () {
       connection.streams.filter((stream) => stream.protocol === protocol),
       [],
     )
+  })
+
+  it('leaves connections alone that are closing', async () => {
+    await using full = await createRecordPeer({ records: await setOf(1, 3) })
+    await using one = await createRecordPeer()
+    await full.sync.start()
+    const open = await one.connect(full)
+    const closing = Object.create(open, { status: { value: 'closing' } }) as Connection
+    closing.newStream = () => Promise.reject(new Error('the connection is closing'))
+    one.libp2p.getConnections = () => [closing, open]
+    assert.equal(await one.sync.pullFrom(full.peerId), 3)
   })
 
   it('waits for all sessions when it stops, and begins none after', async () => {

@@ -31,7 +31,7 @@ export const verb = defineVerb({
     base: z.string().optional(),
     share: z.array(z.string()).optional(),
     copies: z.int().min(1).max(64),
-    only: z.boolean(),
+    only: z.boolean().default(false),
   }),
   parse: ({ args, options }) => ({
     refs: args[0],

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { describeRecipe, elementsOf, recipeId, shortId } from '../../../src/index.ts'
 import { sizesOf } from '../../library.ts'
 import { referenceInput } from '../inputs.ts'
+import { readNames } from '../names.ts'
 import { formatBytes } from '../output.ts'
 import { defineVerb } from './index.ts'
 
@@ -19,19 +20,16 @@ export const verb = defineVerb({
     const cid = await node.library.resolve(ref)
     const recipe = await node.library.recipe(cid, options)
     const { ownBytes, closureBytes } = await sizesOf(node.store, cid)
-    const names = new Map<string, string>([[recipe.base.toString(), 'base']])
-    for (const item of await node.library.list()) names.set(item.cid.toString(), item.name)
-    const about = describeRecipe(recipe, {
-      ...node.engine,
-      name: (leaf) => names.get(leaf.toString()) ?? shortId(leaf),
-    })
+    const variant = recipeId(recipe).toString()
+    const names = await readNames(node, new Map([[variant, recipe]]))
+    const about = describeRecipe(recipe, { ...node.engine, name: (leaf) => names.of(leaf) })
     const delta =
       'delta' in recipe.root ? await node.library.sources.delta(recipe.root.delta) : undefined
     return {
       schema: 'deltaswarm.inspect/1',
       id: cid.toString(),
       name: await node.library.nameOf(cid),
-      variant: recipeId(recipe).toString(),
+      variant,
       base: recipe.base.toString(),
       recipe: about,
       ownBytes,

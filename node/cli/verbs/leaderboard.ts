@@ -25,7 +25,7 @@ export const verb = defineVerb({
     data: referenceInput,
     minMeasurers: z.int().min(1).max(64),
     against: referenceInput.optional(),
-    top: z.int().min(1).max(10_000),
+    top: z.int().min(1).max(10_000).default(100),
   }),
   parse: ({ options }) => ({
     data: options['data'],

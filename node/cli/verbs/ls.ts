@@ -19,7 +19,7 @@ export const verb = defineVerb({
         id: item.cid.toString(),
         kind: item.kind,
         name: item.name,
-        author: item.authors[0] ?? node.peer,
+        author: item.authors[0]!,
         bytes: item.bytes,
         closureBytes: item.closureBytes,
         ...(item.base === undefined ? {} : { base: item.base.toString() }),

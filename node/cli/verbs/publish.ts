@@ -2,10 +2,10 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { chooseCodecs } from '../../../src/index.ts'
 import { publish } from '../../roles/publisher.ts'
+import { nameInput, specInput } from '../inputs.ts'
 import { formatBytes } from '../output.ts'
 import { parseSpec } from '../spec.ts'
 import { defineVerb } from './index.ts'
-import { nameInput, specInput } from '../inputs.ts'
 
 export const verb = defineVerb({
   id: 'publish',

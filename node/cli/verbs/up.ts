@@ -75,15 +75,19 @@ async function detach({ config, output, signal }: HereContext): Promise<number> 
     stdio: ['ignore', log.fd, log.fd],
     env: { ...childEnvironment(config.home), DELTASWARM_THREADS: String(config.threads) },
   })
-  const ended = new Promise<void>((resolve) => void child.once('exit', () => resolve()))
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve())
+    child.once('error', () => resolve())
+  })
+  const isRunning = (): boolean => child.exitCode === null && child.signalCode === null
   const deadline = Date.now() + START_MS
   let up = false
-  while (!up && child.exitCode === null && Date.now() < deadline && !signal.aborted) {
+  while (!up && isRunning() && Date.now() < deadline && !signal.aborted) {
     await Promise.race([ended, sleep(POLL_MS)])
     up = await isAnswering(socket)
   }
   await log.close()
-  if (!up || child.exitCode !== null) {
+  if (!up || !isRunning()) {
     child.kill()
     await ended
     signal.throwIfAborted()

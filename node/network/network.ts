@@ -6,7 +6,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
-import { multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import {
   type Clock,
@@ -21,14 +21,14 @@ import {
   type SealedRecord,
   type Verdict,
   yamuxOptions,
-} from '../protocol/index.ts'
-import { type CID, EnvironmentError, InvalidInputError, NetworkError } from '../src/index.ts'
+} from '../../protocol/index.ts'
+import { type CID, EnvironmentError, InvalidInputError, NetworkError } from '../../src/index.ts'
+import type { JobOptions } from '../job-options.ts'
+import type { Store } from '../storage/store.ts'
 import { connectionLimits, createPendingGate } from './connections.ts'
-import type { JobOptions } from './job-options.ts'
-import { keepDialling } from './redial.ts'
 import { createNetworkTime } from './network-time.ts'
+import { keepDialling } from './redial.ts'
 import { createRefusals, type Refused } from './refusals.ts'
-import type { Store } from './storage/store.ts'
 
 /** A node's connections: it serves its blocks, fetches, gossips records and keeps the sets equal. */
 export interface Network extends AsyncDisposable {
@@ -37,7 +37,7 @@ export interface Network extends AsyncDisposable {
   readonly bytesIn: number
   readonly bytesOut: number
   dial(address: string, options: Pick<JobOptions, 'signal'>): Promise<void>
-  /** Resolves when records have been fetched from every connected peer once. */
+  /** Resolves when every connected peer has been asked for its records once, whether it answered or not. */
   settled(options: Pick<JobOptions, 'signal'>): Promise<void>
   /** Fetches what is missing under a root, asking the peers named in `prefer` first. */
   fetch(
@@ -71,6 +71,9 @@ export interface HeldBack {
 /** Records from the future that are named; more are held back without being listed. */
 const MAX_HELD_BACK = 100
 
+/** The last moment that a `Date` can say; a record may claim a later one. */
+const LAST_DATE_MS = 8.64e15
+
 export const wallClock: Clock = {
   now: () => Date.now(),
   after(ms, callback) {
@@ -89,7 +92,8 @@ export async function startNetwork(
 ): Promise<Network> {
   const { key, store, clock = wallClock } = components
   const { networkId } = init
-  const gate = createPendingGate()
+  // A wrong address is said at once: afterwards dialling only goes on and on.
+  for (const address of [...init.listen, ...init.peers]) parseAddress(address)
   const libp2p = await createLibp2p({
     privateKey: key,
     addresses: { listen: [...init.listen] },
@@ -97,7 +101,7 @@ export async function startNetwork(
     connectionEncrypters: [noise()],
     streamMuxers: [yamux(yamuxOptions)],
     connectionManager: connectionLimits,
-    connectionGater: gate,
+    connectionGater: createPendingGate(),
     nodeInfo: { userAgent: 'deltaswarm' },
     services: {
       identify: identify(),
@@ -117,7 +121,7 @@ export async function startNetwork(
     time.hear(peer, at)
     if (verdict.verdict === 'accept') heldBack.delete(id)
     else if (heldBack.size < MAX_HELD_BACK) {
-      heldBack.set(id, { id, author: peer, at: new Date(at).toISOString() })
+      heldBack.set(id, { id, author: peer, at: new Date(Math.min(at, LAST_DATE_MS)).toISOString() })
     }
     return verdict
   }
@@ -152,16 +156,7 @@ export async function startNetwork(
   const redial = keepDialling(init.peers, { dial: (address) => dialAddress(address), clock })
 
   async function dialAddress(address: string, signal?: AbortSignal): Promise<void> {
-    let parsed: ReturnType<typeof multiaddr>
-    try {
-      parsed = multiaddr(address)
-    } catch (cause) {
-      throw new InvalidInputError('E_ADDRESS', `'${address}' is not a multiaddr`, {
-        expected: '/ip4/192.0.2.7/tcp/4100/p2p/12D3KooW…',
-        actual: address,
-        cause,
-      })
-    }
+    const parsed = parseAddress(address)
     await libp2p.dial(parsed, signal === undefined ? {} : { signal }).catch((cause: unknown) => {
       if (signal?.aborted === true) throw cause
       throw new NetworkError('E_DIAL', `${address} cannot be reached`, {
@@ -203,9 +198,10 @@ export async function startNetwork(
     },
     dial: (address, { signal }) => dialAddress(address, signal),
     async settled({ signal }) {
-      await redial.firstRound
-      signal.throwIfAborted()
-      await Promise.allSettled(libp2p.getPeers().map((peer) => sync.pullFrom(peer)))
+      const pulled = redial.firstRound.then(() =>
+        Promise.allSettled(libp2p.getPeers().map((peer) => sync.pullFrom(peer))),
+      )
+      await Promise.race([pulled, cancelled(signal)])
     },
     fetch(root, { prefer = [], signal, onProgress }) {
       const providers = orderPeers(libp2p.getPeers(), prefer)
@@ -234,6 +230,28 @@ export async function startNetwork(
     stop,
     [Symbol.asyncDispose]: stop,
   }
+}
+
+function parseAddress(address: string): Multiaddr {
+  try {
+    return multiaddr(address)
+  } catch (cause) {
+    throw new InvalidInputError('E_ADDRESS', `'${address}' is not a multiaddr`, {
+      expected: 'such as /ip4/192.0.2.7/tcp/4100/p2p/12D3KooW…',
+      actual: address,
+      fix: 'copy an address that deltaswarm status shows',
+      cause,
+    })
+  }
+}
+
+/** Rejects when the job is cancelled; what it waits for goes on for others. */
+function cancelled(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const cancel = (): void => reject(signal.reason as Error)
+    if (signal.aborted) cancel()
+    else signal.addEventListener('abort', cancel, { once: true })
+  })
 }
 
 function orderPeers(connected: readonly PeerId[], prefer: readonly string[]): PeerId[] {

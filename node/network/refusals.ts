@@ -1,5 +1,5 @@
 import type { PeerId } from '@libp2p/interface'
-import type { BatchVerdict } from '../protocol/index.ts'
+import type { BatchVerdict } from '../../protocol/index.ts'
 
 /** What a peer sent that it had to know is wrong. */
 export interface Refused {

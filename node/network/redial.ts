@@ -1,4 +1,4 @@
-import type { Clock } from '../protocol/index.ts'
+import type { Clock } from '../../protocol/index.ts'
 
 export interface Redial {
   /** Resolves when every address has been tried once, whether it answered or not. */
