@@ -14,8 +14,18 @@ const bin = fileURLToPath(new URL('../../node/cli/bin.js', import.meta.url))
 const documentKeys = ['schema', 'nodes', 'variants', 'champion', 'rounds', 'timings']
 const nodeKeys = ['peer', 'pid', 'home', 'records', 'bytesIn', 'bytesOut', 'viewRoot']
 const variantKeys = [
-  ...['id', 'recipe', 'reference', 'ownBytes', 'closureBytes', 'bpw', 'suite', 'n'],
-  ...['difference', 'ci', 'class', 'measurers'],
+  'id',
+  'recipe',
+  'reference',
+  'ownBytes',
+  'closureBytes',
+  'bpw',
+  'suite',
+  'n',
+  'difference',
+  'ci',
+  'class',
+  'measurers',
 ]
 
 /** Peer processes that outlive the demo are found by the folder that their home lies in. */
