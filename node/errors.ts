@@ -12,8 +12,6 @@ export const exitCodes = {
   limit: 7,
   network: 8,
   daemonNeeded: 9,
-  partly: 10,
-  checkSaysNo: 20,
   interrupted: 130,
   terminated: 143,
 } as const

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { EnvironmentError, NotAllowedError } from '../src/index.ts'
-import { privateFolder, writeDurable } from './storage/atomic-file.ts'
+import { privateFolder, writeNew } from './storage/atomic-file.ts'
 
 /**
  * The ed25519 key of a node: it is its peer id, and it signs what the node publishes and measures.
@@ -14,8 +14,8 @@ export async function loadIdentity(home: string): Promise<Ed25519PrivateKey> {
   const found = await stat(path).catch(absent)
   if (found === undefined) {
     const key = await generateKeyPair('Ed25519')
-    await writeDurable(path, privateKeyToProtobuf(key))
-    return key
+    // Of two first commands at the same time, one takes the key of the other.
+    return (await writeNew(path, privateKeyToProtobuf(key))) ? key : loadIdentity(home)
   }
   if (process.platform !== 'win32' && (found.mode & 0o077) !== 0) {
     throw new NotAllowedError('E_KEY_MODE', 'the node key can be read by others', {

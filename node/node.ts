@@ -41,10 +41,12 @@ export interface NodeInit {
 
 /**
  * Opens the node of a home folder, making its key and store when there are none. Rejects with
- * `EnvironmentError` `E_STORE_LOCKED` when another process has it, `E_PORT_IN_USE` or `E_LISTEN`.
+ * `EnvironmentError` `E_STORE_LOCKED` when another process has it, `E_PORT_IN_USE` or `E_LISTEN`, and
+ * with `InvalidInputError` `E_ADDRESS` for what is no multiaddr.
  */
 export async function createNode(config: Config, init: NodeInit): Promise<SwarmNode> {
   const networkId = init.networkId ?? publicNetworkId
+  const key = await loadIdentity(config.home)
   const { runtimeModule } = init
   const engine = await createEngine({ threads: config.threads, runtimeModule })
   const store = await openStore(config.home, networkId)
@@ -58,23 +60,20 @@ export async function createNode(config: Config, init: NodeInit): Promise<SwarmN
       () => bases.close(),
       () => store.close(),
     )
-  const start = async (key: Ed25519PrivateKey): Promise<Network> => {
+  const start = async (): Promise<Network> => {
     const { listen, peers } = config
     const clock = { ...wallClock, now: init.now ?? wallClock.now }
     network = await startNetwork({ key, store, clock }, { networkId, listen, peers })
     return network
   }
-  let key: Ed25519PrivateKey
+  const connect = async (): Promise<Network | undefined> =>
+    init.online === 'never' ? undefined : (starting ??= start())
   try {
-    // Under the store's lock, so that two first commands do not make two keys.
-    key = await loadIdentity(config.home)
-    if (init.online === 'now') await (starting = start(key))
+    if (init.online === 'now') await connect()
   } catch (error) {
     await stop()
     throw error
   }
-  const connect = async (): Promise<Network | undefined> =>
-    init.online === 'never' ? undefined : (starting ??= start(key))
   const library = createLibrary({ store, bases, engine, connect })
   let stopped: Promise<void> | undefined
   const stopOnce = (): Promise<void> => (stopped ??= stop())

@@ -14,7 +14,6 @@ import {
 import { linksOf } from '../protocol/index.ts'
 import type { JobOptions } from './job-options.ts'
 import type { Library } from './library.ts'
-import type { Marks } from './storage/marks.ts'
 import type { Store } from './storage/store.ts'
 
 /** A suite that is here, with its shards. */
@@ -38,7 +37,7 @@ export function createSuites({
   store,
   library,
 }: {
-  readonly store: Store & { readonly data: Marks }
+  readonly store: Store
   readonly library: Library
 }): Suites {
   const opened = new Map<string, OpenSuite>()

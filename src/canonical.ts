@@ -15,7 +15,7 @@ export const RAW = 0x55
 const SHA2_256 = 0x12
 
 /** Nesting that no format of ours reaches (a recipe, the deepest, 33); deeper input is not decoded. */
-export const MAX_DEPTH = 40
+const MAX_DEPTH = 40
 
 export type { CID }
 

@@ -101,7 +101,13 @@ export {
 } from './evaluation/suite.ts'
 export { type Architecture, loadArchitectures, readModel } from './models/index.ts'
 export { loadOperators, type Mode, modes, type Operator, type Scope } from './operators/index.ts'
-export { type DraftNode, leavesOf, type RecipeDraft, recipeId, recipeOf } from './recipes/canonical-recipe.ts'
+export {
+  type DraftNode,
+  leavesOf,
+  type RecipeDraft,
+  recipeId,
+  recipeOf,
+} from './recipes/canonical-recipe.ts'
 export { decodeRecipe, encodeRecipe, MAX_RECIPE_BYTES } from './recipes/decode-recipe.ts'
 export { describeRecipe } from './recipes/describe-recipe.ts'
 export { openVariant, type Variant } from './recipes/materialise.ts'

@@ -108,8 +108,8 @@ function inRange(value: unknown, range: { min: number; max: number }): value is 
   )
 }
 
-/** The range in words, as help texts and errors show it. */
-export function describeRange(parameter: Parameter): string {
+/** The range in words. */
+function describeRange(parameter: Parameter): string {
   switch (parameter.type) {
     case 'number':
       return `${parameter.integer === true ? 'a whole number ' : ''}in [${parameter.min}, ${parameter.max}]`

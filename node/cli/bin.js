@@ -7,12 +7,14 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const NEEDED = [22, 18]
 const own = dirname(fileURLToPath(import.meta.url))
 
 // Node does not strip types inside node_modules, so the published package runs its compiled form.
 const compiled = join(own, '../../dist/node/cli/main.js')
-const main = existsSync(compiled) && own.includes('node_modules') ? compiled : join(own, 'main.ts')
+const isCompiled = existsSync(compiled) && own.includes('node_modules')
+const main = isCompiled ? compiled : join(own, 'main.ts')
+// The sources say `await using`, which the compiler spells out for Nodes that cannot read it.
+const NEEDED = isCompiled ? [22, 18] : [24, 0]
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 if (major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1])) {

@@ -126,6 +126,6 @@ function version(): string {
 
 const exitText = `
 Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 verification failed,
-  6 incompatible inputs, 7 limit, 8 network (try again), 9 daemon needed, 20 a check says no.
+  6 incompatible inputs, 7 limit, 8 network (try again), 9 daemon needed, 130 interrupted.
 
 deltaswarm <verb> --help shows a verb with examples. Start with: deltaswarm demo`

@@ -80,7 +80,7 @@ async function perform(verb: Verb, parsed: Parsed, context: Performance): Promis
     if (output.mode === 'json') output.line(JSON.stringify(result))
     else if (output.mode === 'quiet') for (const id of verb.ids?.(result) ?? []) output.line(id)
     else verb.print(result, output)
-    return verb.exit?.(result) ?? exitCodes.ok
+    return exitCodes.ok
   } catch (error) {
     output.settle()
     return fail(streams, output.mode === 'json', describeError(error))

@@ -38,6 +38,7 @@ export interface AddedSuite {
   readonly items: number
   readonly shards: number
   readonly bytes: number
+  readonly summary: string
 }
 
 interface Source {
@@ -84,13 +85,15 @@ export async function addData(
     await node.store.blocks.flush()
     await node.store.data.set(name, rootCid.toString())
     const { ownBytes } = await sizesOf(node.store, rootCid)
+    const tasks = root.tasks.map((task) => task.name).join(', ')
+    const summary = `${root.items} ${root.modality} items of ${tasks}`
     await node.author.announce({
       kind: 'suite',
       root: rootCid,
       name,
       bytes: ownBytes,
       closureBytes: ownBytes,
-      summary: `${root.items} ${root.modality} items of ${root.tasks.map((task) => task.name).join(', ')}`,
+      summary,
     })
     added.push({
       id: rootCid,
@@ -98,6 +101,7 @@ export async function addData(
       items: root.items,
       shards: root.shards.length,
       bytes: ownBytes,
+      summary,
     })
   }
   return added

@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, link, mkdir, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { EnvironmentError } from '../../src/index.ts'
 
@@ -10,6 +10,10 @@ import { EnvironmentError } from '../../src/index.ts'
 const PARTIAL = '.partial'
 let serial = 0
 
+function partialOf(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${process.pid}.${serial++}${PARTIAL}`)
+}
+
 export function isPartial(name: string): boolean {
   return name.startsWith('.') && name.endsWith(PARTIAL)
 }
@@ -20,7 +24,7 @@ export function isPartial(name: string): boolean {
  * `E_DISK_DENIED`.
  */
 export async function writeWhole(path: string, bytes: Uint8Array): Promise<FileHandle> {
-  const partial = join(dirname(path), `.${basename(path)}.${process.pid}.${serial++}${PARTIAL}`)
+  const partial = partialOf(path)
   let handle: FileHandle | undefined
   try {
     handle = await open(partial, 'wx', 0o600)
@@ -45,6 +49,22 @@ export async function writeDurable(path: string, bytes: Uint8Array): Promise<voi
     await handle.close()
   }
   await syncFolder(dirname(path))
+}
+
+/** Like `writeDurable`, but never replaces: resolves to whether the file was not there before. */
+export async function writeNew(path: string, bytes: Uint8Array): Promise<boolean> {
+  const partial = partialOf(path)
+  try {
+    await writeDurable(partial, bytes)
+    await link(partial, path)
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw diskError(cause, path, bytes.length)
+  } finally {
+    await rm(partial, { force: true })
+  }
+  await syncFolder(dirname(path))
+  return true
 }
 
 /** Makes renames and removals in a folder durable; on Windows, where folders cannot, does nothing. */

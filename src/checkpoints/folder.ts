@@ -12,7 +12,7 @@ import { INDEX_NAME, openShards } from './shards.ts'
 import { type JsonObject, parseJsonFile } from './strict-json.ts'
 
 /** A configuration has a few kilobytes; `id2label` of a large classifier some hundred. */
-export const MAX_CONFIG_BYTES = 4 * 2 ** 20
+const MAX_CONFIG_BYTES = 4 * 2 ** 20
 
 /** A model as Hugging Face's libraries lay it out on disk. */
 export interface ModelFolder {

@@ -21,11 +21,11 @@ export const MAX_HEADER_BYTES = 16 * 2 ** 20
 /** A mixture of 256 experts in 60 layers has about 46,000 tensors. */
 export const MAX_TENSORS = 65_536
 /** Names of real tensors stay below 150 bytes. */
-export const MAX_NAME_BYTES = 512
+const MAX_NAME_BYTES = 512
 /** Convolutions over video have 5 dimensions. */
 export const MAX_RANK = 8
 /** Training tools leave their arguments here; nothing of it is used. */
-export const MAX_METADATA_BYTES = 2 ** 20
+const MAX_METADATA_BYTES = 2 ** 20
 
 /** Bytes before the header. */
 export const PREFIX_BYTES = 8

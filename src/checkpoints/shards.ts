@@ -19,7 +19,7 @@ export const INDEX_NAME = 'model.safetensors.index.json'
 export const MAX_INDEX_BYTES = 16 * 2 ** 20
 
 /** Files held open; the largest public models have about 200 shards. */
-export const MAX_SHARDS = 1024
+const MAX_SHARDS = 1024
 
 /**
  * Opens the shards of a folder. Rejects with `MalformedError` `E_SHARD_INDEX` when a tensor is not in

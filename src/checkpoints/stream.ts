@@ -8,7 +8,7 @@ export interface StreamOptions {
 }
 
 /** Larger pieces read no faster, and two of them are held. A multiple of every dtype's size. */
-export const STREAM_BYTES = 2 ** 18
+const STREAM_BYTES = 2 ** 18
 
 /**
  * The bytes of one tensor from first to last, in pieces of `STREAM_BYTES` that are valid until the

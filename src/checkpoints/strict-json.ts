@@ -22,7 +22,7 @@ export interface StrictJsonInit {
   readonly integers?: boolean
 }
 
-export const strictJsonDefaults = {
+const strictJsonDefaults = {
   source: 'text',
   id: 'E_BAD_JSON',
   maxDepth: 32,

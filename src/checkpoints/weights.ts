@@ -58,5 +58,6 @@ export function notWeights(name: string, dtype: string): InvalidInputError {
   return new InvalidInputError('E_NOT_WEIGHTS', `'${name}' does not hold weights`, {
     expected: 'F32, BF16 or F16',
     actual: dtype,
+    fix: 'use a checkpoint whose weights have one of these dtypes',
   })
 }

@@ -31,10 +31,10 @@ export interface FolderContent {
   readonly shardBytes?: number
 }
 
-export const folderDefaults = { shardBytes: 5e9 } as const
+const folderDefaults = { shardBytes: 5e9 } as const
 
 /** tokenizer.json with 256,000 entries and its merges has 34 MB. */
-export const MAX_SIDE_FILE_BYTES = 128 * 2 ** 20
+const MAX_SIDE_FILE_BYTES = 128 * 2 ** 20
 
 /**
  * Writes a folder that transformers opens: `model.safetensors`, or shards and their index when it

@@ -61,7 +61,10 @@ export interface Codec<T extends ParameterTable = ParameterTable> {
   readonly exact: boolean
   /** What a user chooses when encoding. */
   readonly parameters: T
-  /** Number of elements a chunk must be a multiple of, apart from the last: `BLOCK_ELEMENTS`. */
+  /**
+   * Stores the tensor's sections in `sink`. Every chunk of the tensor but the last holds a multiple
+   * of `BLOCK_ELEMENTS`.
+   */
   encode(
     tensor: DeltaTensor,
     parameters: ValuesOf<T>,

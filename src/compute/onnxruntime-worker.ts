@@ -22,15 +22,17 @@ export interface PlacedTensor {
   readonly pointer: number
 }
 
+interface RunRequest {
+  readonly kind: 'run'
+  readonly session: number
+  readonly buffer: SharedArrayBuffer
+  readonly feeds: readonly PlacedTensor[]
+  readonly fetches: readonly PlacedTensor[]
+}
+
 export type WorkerRequest =
   | { readonly kind: 'create'; readonly session: number; readonly model: Uint8Array }
-  | {
-      readonly kind: 'run'
-      readonly session: number
-      readonly buffer: SharedArrayBuffer
-      readonly feeds: readonly PlacedTensor[]
-      readonly fetches: readonly PlacedTensor[]
-    }
+  | RunRequest
   | { readonly kind: 'release'; readonly session: number }
   | { readonly kind: 'close' }
 
@@ -53,9 +55,16 @@ interface Onnxruntime {
   readonly env: { readonly versions: { readonly node?: string } }
 }
 
-type SharedView = new (buffer: SharedArrayBuffer, offset: number, count: number) => ArrayBufferView
+/** What the arrays of all tensor types can do. */
+interface SharedView {
+  set(source: ArrayLike<number> & ArrayLike<bigint>): void
+  /** A copy in memory of its own. */
+  slice(): SharedView
+}
 
-const arrays: Readonly<Record<TensorType, SharedView>> = {
+type SharedArray = new (buffer: SharedArrayBuffer, offset: number, count: number) => SharedView
+
+const arrays: Readonly<Record<TensorType, SharedArray>> = {
   float32: Float32Array,
   float16: Uint16Array,
   int32: Int32Array,
@@ -109,18 +118,8 @@ async function handle(ort: Onnxruntime, request: WorkerRequest): Promise<void> {
       sessions.set(request.session, session)
       return
     }
-    case 'run': {
-      const place = (tensors: readonly PlacedTensor[]) =>
-        Object.fromEntries(
-          tensors.map(({ name, type, dims, pointer }) => {
-            const count = dims.reduce((product, dimension) => product * dimension, 1)
-            const data = new arrays[type](request.buffer, pointer, count)
-            return [name, Reflect.construct(ort.Tensor, [type, data, dims]) as Tensor]
-          }),
-        )
-      await sessionOf(request.session).run(place(request.feeds), place(request.fetches))
-      return
-    }
+    case 'run':
+      return run(ort, request)
     case 'release':
       await sessions.get(request.session)?.release()
       sessions.delete(request.session)
@@ -129,6 +128,56 @@ async function handle(ort: Onnxruntime, request: WorkerRequest): Promise<void> {
       for (const session of sessions.values()) await session.release()
       port.close()
   }
+}
+
+/**
+ * Node before 24.9 hands no shared memory to native code, which shows at the first run; from then on
+ * tensors are copied in and out.
+ */
+let copies = false
+
+async function run(ort: Onnxruntime, request: RunRequest): Promise<void> {
+  const { buffer, feeds, fetches } = request
+  const session = sessionOf(request.session)
+  if (!copies) {
+    try {
+      await session.run(place(ort, feeds, buffer), place(ort, fetches, buffer))
+      return
+    } catch (error) {
+      if (!asError(error).message.includes('Invalid argument')) throw error
+      copies = true
+    }
+  }
+  const names = fetches.map(({ name }) => name)
+  const results = await session.run(place(ort, feeds, buffer, copies), names)
+  for (const tensor of fetches) {
+    const result = results[tensor.name]!
+    viewOf(tensor, buffer).set(result.data as Float32Array & BigInt64Array)
+    result.dispose()
+  }
+}
+
+function place(
+  ort: Onnxruntime,
+  tensors: readonly PlacedTensor[],
+  buffer: SharedArrayBuffer,
+  copied = false,
+): Record<string, Tensor> {
+  return Object.fromEntries(
+    tensors.map((tensor) => {
+      const view = viewOf(tensor, buffer)
+      const data = copied ? view.slice() : view
+      return [
+        tensor.name,
+        Reflect.construct(ort.Tensor, [tensor.type, data, tensor.dims]) as Tensor,
+      ]
+    }),
+  )
+}
+
+function viewOf({ type, dims, pointer }: PlacedTensor, buffer: SharedArrayBuffer): SharedView {
+  const count = dims.reduce((product, dimension) => product * dimension, 1)
+  return new arrays[type](buffer, pointer, count)
 }
 
 function sessionOf(id: number): InferenceSession {

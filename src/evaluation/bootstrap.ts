@@ -6,7 +6,7 @@ import { createRandom } from '../random.ts'
  */
 
 /** Resamples; at 2,000 the ends of a 95 % interval move by about 3 % of its width between seeds. */
-export const RESAMPLES = 2000
+const RESAMPLES = 2000
 
 export interface Interval {
   readonly lower: number

@@ -7,7 +7,7 @@ import type { PairedDifference } from './paired-difference.ts'
 export type VariantClass = 'competitive' | 'decreased' | 'improved' | 'undecided'
 
 /** A loss difference below .005 nats per target is one that nobody pays for. */
-export const SMALLEST_MARGIN = 0.005
+const SMALLEST_MARGIN = 0.005
 /** Of what fine-tuning gained: losing less than a twentieth keeps the fine-tune's worth. */
 const GAIN_SHARE = 0.05
 

@@ -57,7 +57,7 @@ export interface EvaluatorInit {
  * `runTokens`: matrix products are at full speed from about 512 rows on, and more rows only make a
  * run's activations larger. `sessions`: three programs for each of 20 lengths of items.
  */
-export const evaluatorDefaults = {
+const evaluatorDefaults = {
   passBytes: 256 * 2 ** 20,
   runTokens: 1024,
   sessions: 60,

@@ -32,7 +32,7 @@ export interface ScoreRecord extends ScoreValue {
 export const NOT_FINITE = -(2 ** 31)
 
 /** Units per nat. */
-export const SCORE_SCALE = 1e6
+const SCORE_SCALE = 1e6
 
 /** A mean loss in nats as a whole number of 10⁻⁶ nat, clamped to int32; `NOT_FINITE` for NaN and ∞. */
 export function quantiseLoss(loss: number): number {

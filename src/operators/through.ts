@@ -34,7 +34,9 @@ export const operator = defineOperator({
         { spec, chunks: () => slices(delta!, count) },
         values,
         (section, bytes) => {
-          sections.set(section, [...(sections.get(section) ?? []), bytes.slice()])
+          const parts = sections.get(section)
+          if (parts === undefined) sections.set(section, [bytes.slice()])
+          else parts.push(bytes.slice())
           return Promise.resolve()
         },
         { kernels },
@@ -76,7 +78,12 @@ function sectionsOf(parts: ReadonlyMap<string, readonly Uint8Array[]>): Sections
     read(section, offset, length) {
       const bytes = whole.get(section)?.subarray(offset, offset + length)
       if (bytes?.length === length) return Promise.resolve(bytes)
-      throw new MalformedError('E_BAD_ENCODING', `section ${section} ends early`)
+      return Promise.reject(
+        new MalformedError('E_BAD_ENCODING', `section '${section}' ends early`, {
+          expected: `${length} bytes at ${offset}`,
+          actual: `${bytes?.length ?? 0} bytes`,
+        }),
+      )
     },
   }
 }

@@ -6,7 +6,7 @@ import { isWeightDType, weightDTypes } from '../tensors/dtype.ts'
 import { MAX_OPERANDS, MAX_OPERATORS, MAX_RECIPE_DEPTH } from './canonical-recipe.ts'
 import type { Recipe, RecipeNode } from './recipe.ts'
 
-/** A recipe travels in one gossip record. */
+/** A recipe travels as one block, which is fetched before anything is known about it. */
 export const MAX_RECIPE_BYTES = 16 * 1024
 
 const MAX_PARAMETERS = 32
@@ -63,7 +63,8 @@ function nodeOf(given: unknown, depth: number, seen: { operators: number }): Rec
     return { weights: cid('weights', node.weights) }
   }
   keys('node', node, ['operator', 'parameters', 'inputs'], ['scope'])
-  if (++seen.operators > MAX_OPERATORS) throw bad('recipe', `≤ ${MAX_OPERATORS} operators`, 'more')
+  if (++seen.operators > MAX_OPERATORS)
+    throw bad('recipe', `at most ${MAX_OPERATORS} operators`, 'more')
   const { scope, inputs } = node
   if (scope !== undefined && !isOneOf(scopes, scope)) throw bad('scope', scopes, scope)
   if (!Array.isArray(inputs) || inputs.length === 0 || inputs.length > MAX_OPERANDS) {
@@ -79,7 +80,7 @@ function nodeOf(given: unknown, depth: number, seen: { operators: number }): Rec
 
 function parametersOf(given: unknown): ParameterValues {
   const entries = Object.entries(record('parameters', given))
-  if (entries.length > MAX_PARAMETERS) throw bad('parameters', `≤ ${MAX_PARAMETERS}`, 'more')
+  if (entries.length > MAX_PARAMETERS) throw bad('parameters', `at most ${MAX_PARAMETERS}`, 'more')
   return Object.fromEntries(
     entries.map(([name, value]) => [text('parameter', name), valueOf(name, value)]),
   )

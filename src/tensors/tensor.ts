@@ -12,6 +12,7 @@ export function elementsOf(shape: readonly number[]): number {
   return shape.reduce((product, dimension) => product * dimension, 1)
 }
 
+/** Bytes of a whole tensor, as a file stores it. */
 export function bytesOf(spec: Pick<TensorSpec, 'dtype' | 'shape'>): number {
   return elementsOf(spec.shape) * dtypeBytes[spec.dtype]
 }

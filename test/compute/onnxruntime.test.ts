@@ -45,6 +45,23 @@ describe('onnxruntime', () => {
     await session.release()
   })
 
+  it('copies tensors in and out where Node hands no shared memory to it', async () => {
+    const module = new URL('onnxruntime-of-older-nodes.ts', import.meta.url).href
+    const older = openRuntime(kernels, { module })
+    open.push(older)
+    const session = await (await older).session(binaryModel('Add', 1))
+    const view = (values: readonly number[]) => {
+      const region = place(kernels, Float32Array.from(values))
+      return { region, type: 'float32', dims: [values.length] } as const
+    }
+    for (const factor of [1, 10]) {
+      const sum = view([0, 0, 0])
+      await session.run({ a: view([1, 2, 3]), b: view([factor, factor, factor]) }, { c: sum })
+      assert.deepEqual([...sum.region.f32.subarray(0, 3)], [1 + factor, 2 + factor, 3 + factor])
+    }
+    await session.release()
+  })
+
   it('takes float16 and int64 tensors', async () => {
     const half = place(kernels, Uint16Array.of(0x3c00, 0x4000)) // 1, 2
     const halves = { region: half, type: 'float16', dims: [2] } as const

@@ -11,6 +11,7 @@ function runAs(pretence: string, ...args: string[]) {
 }
 
 const oldNode = `Object.defineProperty(process.versions, 'node', { value: '20.20.2' });`
+const otherMachine = `Object.defineProperty(process, 'arch', { value: 'riscv64' });`
 
 describe('the bin file', () => {
   it('runs as it is on a Node that is new enough', () => {
@@ -26,14 +27,18 @@ describe('the bin file', () => {
     assert.equal(runAs(oldNode, 'publish', '--no-such-flag').status, 2)
   })
 
+  it('runs sources, which say what Node 22 cannot read, with Node 24', () => {
+    const node22 = `Object.defineProperty(process.versions, 'node', { value: '22.18.0' });`
+    const { status, stderr } = runAs(`${node22} ${otherMachine}`, 'demo')
+    assert.equal(status, 1)
+    assert.match(stderr, /^deltaswarm needs Node 24\.0 or newer, this is 22\.18\.0 and no runtime/)
+  })
+
   it('says one sentence where no runtime is bundled for the platform', () => {
-    const { status, stdout, stderr } = runAs(
-      `${oldNode} Object.defineProperty(process, 'arch', { value: 'riscv64' })`,
-      'demo',
-    )
+    const { status, stdout, stderr } = runAs(`${oldNode} ${otherMachine}`, 'demo')
     assert.equal(status, 1)
     assert.equal(stdout, '')
-    assert.match(stderr, /^deltaswarm needs Node 22\.18 or newer, this is 20\.20\.2 and no runtime/)
+    assert.match(stderr, /^deltaswarm needs Node 24\.0 or newer, this is 20\.20\.2 and no runtime/)
     assert.equal(stderr.trim().split('\n').length, 1)
   })
 })

@@ -28,7 +28,10 @@ describe('a node whose clock is off by a day', () => {
     alice = await createNode(readConfig({ home: join(home, 'alice') }, {}), { online: 'now' })
     const peers = alice.network!.addresses()
     const config = readConfig({ home: join(home, 'bob'), peers }, {})
-    bob = await createNode(config, { online: 'now', now: () => Date.now() + days * DAY_MS })
+    bob = await createNode(config, {
+      online: 'now',
+      now: () => Math.min(Date.now() + days * DAY_MS, Number.MAX_SAFE_INTEGER),
+    })
     await until(() => Promise.resolve(alice.network!.peers().length === 1), 'they are connected')
   }
   afterEach(async () => {
@@ -74,6 +77,13 @@ describe('a node whose clock is off by a day', () => {
     assert.deepEqual((await look(alice)).losses, [1, 2])
     assert.deepEqual(await alice.library.list(), [])
     assert.equal(alice.network!.peers()[0]?.state, 'connected')
+  })
+
+  it('at the end of time is held back too', async () => {
+    await start(Number.MAX_SAFE_INTEGER / DAY_MS)
+    await bob.author.announce(anAnnouncement)
+    await until(() => Promise.resolve(alice.network!.heldBack().length === 1), 'it is held back')
+    assert.equal(alice.network!.heldBack()[0]?.at, '+275760-09-13T00:00:00.000Z')
   })
 
   it('behind holds back what one other says, and counts like any other elsewhere', async () => {

@@ -93,11 +93,11 @@ export const verb = defineVerb({
     }
     output.table(
       ['name', 'id', 'size', 'about'],
-      suites.map((suite) => [
-        suite.name,
-        shortId(suite.id),
-        formatBytes(suite.bytes),
-        'summary' in suite ? suite.summary : `${suite.items} items in ${suite.shards} shards`,
+      suites.map(({ name, id, bytes, summary }) => [
+        name,
+        shortId(id),
+        formatBytes(bytes),
+        summary,
       ]),
     )
   },

@@ -3,7 +3,7 @@ import { withEdits } from '../../roles/edits.ts'
 import { commonGround } from '../../roles/operands.ts'
 import { publishRecipe } from '../../roles/publisher.ts'
 import { modeInput, nameInput, referenceInput, specInput } from '../inputs.ts'
-import { formatBytes } from '../output.ts'
+import { printMade } from '../made.ts'
 import { parseSpec } from '../spec.ts'
 import { defineVerb } from './index.ts'
 
@@ -55,10 +55,5 @@ export const verb = defineVerb({
     return { schema: 'deltaswarm.edit/1', ...kept, id: kept.id.toString(), summary }
   },
   ids: ({ id }) => [id],
-  print({ id, ownBytes, closureBytes, shared, summary }, output) {
-    output.line(`${summary}  own ${formatBytes(ownBytes)}, closure ${formatBytes(closureBytes)}`)
-    output.line(id)
-    if (!shared)
-      output.note('local: it names weights that no peer can fetch, so it was not announced')
-  },
+  print: printMade,
 })

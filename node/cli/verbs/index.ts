@@ -45,8 +45,6 @@ export interface JobVerb<Input = unknown, Result = unknown> extends VerbWords, J
   ids?(result: Result): readonly string[]
   /** May ask peers when something is missing: without a daemon it then starts a short-lived node. */
   readonly online?: boolean
-  /** Exit code of a finished job, when it is not 0. */
-  exit?(result: Result): number
 }
 
 export interface HereVerb extends VerbWords {

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import { peerIdOf } from '../../../protocol/index.ts'
 import { loadIdentity } from '../../identity.ts'
 import type { HereVerb } from './index.ts'
@@ -9,7 +8,6 @@ export const verb: HereVerb = {
   summary: 'make the key and the folder of a node; every other verb does it when needed',
   examples: ['deltaswarm init --home ./node-a'],
   async here(_parsed, { config, output }) {
-    await mkdir(config.home, { recursive: true, mode: 0o700 })
     const key = await loadIdentity(config.home)
     const peer = peerIdOf(key.publicKey.raw)
     if (output.mode === 'json') {

@@ -102,7 +102,8 @@ export const verb = defineVerb({
   ids: ({ standings }) => standings.map(({ id }) => id),
   print({ standings, pending, equivocations, live }, output) {
     if (!live) output.note('the stored board: no node runs here that hears of newer scores')
-    if (standings.length === 0) output.note('no variant has a place yet')
+    if (standings.length === 0)
+      output.note('no variant has a place yet; --min-measurers 1 ranks what one node measured')
     else printStandings(standings, output)
     for (const { name, reason } of pending) output.note(`${name} has no place yet: ${reason}`)
     for (const { author } of equivocations) {

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { commonGround, type Operand } from '../../roles/operands.ts'
 import { publishRecipe } from '../../roles/publisher.ts'
 import { modeInput, nameInput, referenceInput, specInput } from '../inputs.ts'
-import { formatBytes } from '../output.ts'
+import { printMade } from '../made.ts'
 import { parseNumbers, parseSpec } from '../spec.ts'
 import { defineVerb } from './index.ts'
 
@@ -72,10 +72,5 @@ export const verb = defineVerb({
     return { schema: 'deltaswarm.merge/1', ...kept, id: kept.id.toString(), summary }
   },
   ids: ({ id }) => [id],
-  print({ id, ownBytes, closureBytes, shared, summary }, output) {
-    output.line(`${summary}  own ${formatBytes(ownBytes)}, closure ${formatBytes(closureBytes)}`)
-    output.line(id)
-    if (!shared)
-      output.note('local: it names weights that no peer can fetch, so it was not announced')
-  },
+  print: printMade,
 })

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EnvironmentError } from '../../../src/index.ts'
 import { childEnvironment, type Config, socketPath } from '../../config.ts'
-import { startDaemon } from '../../daemon.ts'
 import { type ErrorDocument, RemoteError } from '../../errors.ts'
 import { callDaemon, isAnswering } from '../../http/client.ts'
 import type { Output } from '../output.ts'
@@ -57,6 +56,8 @@ interface Started {
 }
 
 async function attached({ config, output, signal }: HereContext): Promise<number> {
+  // Only here: it brings all of libp2p, and every command loads every verb.
+  const { startDaemon } = await import('../../daemon.ts')
   await using daemon = await startDaemon(config)
   print({ peer: daemon.peer, addresses: daemon.addresses, pid: process.pid }, output)
   for (const finding of daemon.findings) output.note(`repaired: ${finding}`)

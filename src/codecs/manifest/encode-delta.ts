@@ -19,7 +19,7 @@ export interface TensorCodec {
 }
 
 /** Stores what a choice leaves out, so that norms, biases and embeddings lose nothing. */
-export const DEFAULT_CODEC: TensorCodec = { codec: 'raw', parameters: {} }
+const DEFAULT_CODEC: TensorCodec = { codec: 'raw', parameters: {} }
 
 /**
  * The codec of every changed tensor: the chosen one inside its scope, `DEFAULT_CODEC` outside.

@@ -80,7 +80,11 @@ function spell(counts: ReadonlyMap<string, number>): string {
 
 function badManifest(message: string, expected: Fact, actual: Fact): MalformedError {
   const text = `${message}: expected ${expected}, got ${actual}`
-  return new MalformedError('E_BAD_MANIFEST', text, { expected, actual })
+  return new MalformedError('E_BAD_MANIFEST', text, {
+    expected,
+    actual,
+    fix: 'the delta was published like this: ask its author for another',
+  })
 }
 
 type Fact = string | number

@@ -63,7 +63,7 @@ export function readConfig(config: unknown, path = ''): ConfigReader {
         ['absent', ...supported.map((value) => JSON.stringify(value))].join(' or '),
       )
     },
-    section: (key) => readConfig(values.get(key) ?? {}, path + key),
+    section: (key) => readConfig(values.get(key) ?? {}, path ? `${path}.${key}` : key),
     entries(key) {
       const value = values.get(key) ?? {}
       if (value instanceof Map) return value.size

@@ -173,6 +173,12 @@ describe('bad input at the command line', () => {
     assert.equal((await command(['ls', '--home', open])).code, 0)
   })
 
+  it('refuses an address that is none, to listen on and to dial', async () => {
+    for (const flag of ['--listen', '--peer']) {
+      await refused(['up', flag, 'garbage', '--home', home], 'E_ADDRESS', 2)
+    }
+  })
+
   it('refuses garbage before it makes a home', async () => {
     const fresh = place.path('fresh')
     await refused(['search', '--data', 'x', '--rounds', '0', '--home', fresh], 'E_INPUT', 2)

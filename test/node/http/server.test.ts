@@ -36,6 +36,18 @@ describe('the socket of a daemon', () => {
       return {}
     },
   })
+  const hasty = defineJob({
+    id: 'hasty',
+    input: z.strictObject({}),
+    async run(_, __, { onProgress }) {
+      process.nextTick(() => {
+        time += 1000
+        onProgress({ phase: 'late', done: 1, total: 1 })
+        announceLate()
+      })
+      throw new Error('a part of it failed')
+    },
+  })
   const endless = defineJob({
     id: 'endless',
     input: z.strictObject({}),
@@ -47,6 +59,7 @@ describe('the socket of a daemon', () => {
     },
   })
   let announceCancelled: (text: string) => void
+  let announceLate: () => void
 
   beforeEach(async () => {
     place = await openWorkplace()
@@ -54,7 +67,7 @@ describe('the socket of a daemon', () => {
     const later = Promise.withResolvers<string>()
     cancelled = later.promise
     announceCancelled = later.resolve
-    const jobs = registryOf<Job>('job', [echo, steps, endless] as unknown as Job[])
+    const jobs = registryOf<Job>('job', [echo, steps, hasty, endless] as unknown as Job[])
     api = await serveApi({} as SwarmNode, jobs, path, { now: () => time })
   })
   afterEach(async () => {
@@ -78,6 +91,14 @@ describe('the socket of a daemon', () => {
     assert.equal(seen.length, 20)
     assert.ok(seen.every(({ phase, total }) => phase === 'walking' && total === 40))
     assert.ok(seen.every(({ done }, i) => i === 0 || done > seen[i - 1]!.done))
+  })
+
+  it('outlives a job that reports progress after it has failed', async () => {
+    const late = Promise.withResolvers<void>()
+    announceLate = late.resolve
+    await assert.rejects(callDaemon(path, 'hasty', {}), { message: 'a part of it failed' })
+    await late.promise
+    assert.deepEqual(await callDaemon(path, 'echo', { text: 'up' }), { text: 'up' })
   })
 
   it('cancels the job of a connection that closes', async () => {
