@@ -46,7 +46,7 @@ describe('onnxruntime', () => {
   })
 
   it('copies tensors in and out where Node hands no shared memory to it', async () => {
-    const module = new URL('onnxruntime-of-older-nodes.ts', import.meta.url).href
+    const module = new URL('onnxruntime-of-older-nodes.cjs', import.meta.url).href
     const older = openRuntime(kernels, { module })
     open.push(older)
     const session = await (await older).session(binaryModel('Add', 1))
