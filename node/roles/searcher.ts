@@ -1,4 +1,4 @@
-import { type CID, recipeId, sha256 } from '../../src/index.ts'
+import { type CID, type Recipe, recipeId, referencesOf, sha256 } from '../../src/index.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { SwarmNode } from '../node.ts'
 import { publishRecipe } from './publisher.ts'
@@ -12,8 +12,8 @@ export interface ProposeRequest {
 }
 
 /**
- * Proposes variants around a champion, whose recipe is fetched when it is not here, and announces
- * them. The seed is mixed with the node's peer id, so that nodes that search side by side do not
+ * Proposes variants around a champion, whose recipe is fetched when it is not here, together with what
+ * each is judged against, and announces them. The seed is mixed with the node's peer id, so that nodes that search side by side do not
  * repeat each other.
  */
 export async function propose(
@@ -30,12 +30,17 @@ export async function propose(
     count,
     seed: mixedSeed(node.peer, seed),
   })
-  const ids: CID[] = []
-  for (const proposal of proposals) {
-    await publishRecipe(node, proposal, { summary: `proposed by ${strategy}` }, options)
-    ids.push(recipeId(proposal))
+  // A proposal says little without what it is judged against, so that is proposed along with it.
+  const references = proposals.flatMap((proposal) => referencesOf(proposal, node.engine))
+  const proposed = new Map<string, Recipe>()
+  for (const recipe of [...proposals, ...references]) {
+    const id = recipeId(recipe).toString()
+    if (!known.has(id)) proposed.set(id, recipe)
   }
-  return ids
+  for (const recipe of proposed.values()) {
+    await publishRecipe(node, recipe, { summary: `proposed by ${strategy}` }, options)
+  }
+  return [...proposed.values()].map(recipeId)
 }
 
 function mixedSeed(peer: string, seed: number): number {

@@ -25,6 +25,15 @@ describe('numberMoves', () => {
     assert.deepEqual(numberMoves({ min: -2, max: 4 }, 0, 0), [-0.15, 0.15])
     assert.deepEqual(numberMoves({ min: 1, max: 8, integer: true }, 2, 4), [1, 3])
   })
+
+  it('comes to 0 where rounding would leave dust', () => {
+    const scale = { min: -2, max: 4 }
+    const [, up] = numberMoves(scale, -0.15, 0)
+    assert.equal(up, 0)
+    assert.deepEqual(numberMoves({ min: 0, max: 1 }, 0.025, 0)[0], 0)
+    // 0.3 / 2 and 0.1 + 0.05 are not the same double.
+    assert.ok(numberMoves(scale, 0.1 + 0.05, 0).includes(0))
+  })
 })
 
 describe('hill-climb', () => {

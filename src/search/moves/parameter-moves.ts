@@ -9,6 +9,9 @@ const SMALLEST_REACH = 0.05
 /** Digits that a proposed number keeps: people read recipes, and 0.2 + 0.1 is meant to be 0.3. */
 const DIGITS = 6
 
+/** What rounding leaves of 0.15 − 0.15, as a share of the range, is meant to be 0. */
+const DUST = 1e-9
+
 /**
  * Every tree that differs from `node` in one parameter of one operator: a number or a per-input
  * weight one step up or down, or, at level 0, another option of a choice. Steps halve from level to
@@ -48,7 +51,7 @@ export function numberMoves(
   const step = reach / 2 ** (level + 2)
   const rounded = integer ? Math.max(1, Math.round(step)) : step
   return [value - rounded, value + rounded]
-    .map((moved) => Number(moved.toPrecision(DIGITS)))
+    .map((moved) => (Math.abs(moved) < DUST * range ? 0 : Number(moved.toPrecision(DIGITS))))
     .filter((moved) => moved >= min && moved <= max && moved !== value)
 }
 
