@@ -37,6 +37,19 @@ export type ParameterTable = Readonly<Record<string, Parameter>>
 
 export type ParameterValue = number | string | readonly number[]
 
+/** A seed: every whole number that a double holds exactly, and nothing for a search to turn. */
+export function seedParameter(about: string) {
+  return {
+    type: 'number',
+    default: 0,
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    integer: true,
+    fixed: true,
+    about,
+  } as const satisfies Parameter
+}
+
 /** Values as recipes and manifests hold them: plain data that dag-cbor can encode. */
 export type ParameterValues = Readonly<Record<string, ParameterValue>>
 

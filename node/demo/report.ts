@@ -117,6 +117,6 @@ export async function verdictOf(
   }
   const where = 'On the half that did not steer the search, the champion'
   return missed.length === 0
-    ? `${where} beats each of the ${published.length} published deltas (its 95 % interval against each lies below 0).`
+    ? `${where} beats each of the ${published.length} published deltas (its 95 % interval against each lies below 0; not corrected for the number of comparisons).`
     : `${where} does not beat every published delta: it is worse than, or not distinguishable from, ${missed.join(', ')}.`
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { IncompatibleError } from '../errors.ts'
+import { seedParameter } from '../parameters.ts'
 import { dropThreshold, maskKey } from '../random.ts'
 import { dtypeBytes } from '../tensors/dtype.ts'
 import { elementsOf } from '../tensors/tensor.ts'
@@ -33,15 +34,7 @@ const explicit = {
 
 const parameters = {
   ...explicit,
-  seed: {
-    type: 'number',
-    default: 0,
-    min: 0,
-    max: Number.MAX_SAFE_INTEGER,
-    integer: true,
-    fixed: true,
-    about: 'seed of the mask with which the weights were dropped (seeded masks)',
-  },
+  seed: seedParameter('seed of the mask with which the weights were dropped (seeded masks)'),
   drop: {
     type: 'number',
     default: 0.9,

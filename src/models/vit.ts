@@ -56,8 +56,8 @@ interface Sizes {
 
 /** Upper bounds are a few times the largest published model's, so that sizes multiply safely. */
 function readSizes(config: ConfigReader): Sizes {
-  config.only('hidden_act', 'gelu')
-  config.only('quantization_config')
+  config.allow('hidden_act', 'gelu')
+  config.allow('quantization_config')
   const side = config.size('image_size', 4096, 224)
   const patch = config.size('patch_size', 4096, 16)
   if (side % patch !== 0) config.refuse('patch_size', `a divisor of the image size ${side}`)

@@ -1,3 +1,4 @@
+import { seedParameter } from '../parameters.ts'
 import { dropThreshold, maskKey } from '../random.ts'
 import { defineOperator } from './index.ts'
 import { l1Ratio } from './statistics/l1-ratio.ts'
@@ -22,15 +23,7 @@ export const operator = defineOperator({
       max: 4,
       about: 'factor of the drawn elements; 0 drops them, a negative one flips their sign',
     },
-    seed: {
-      type: 'number',
-      default: 0,
-      min: 0,
-      max: Number.MAX_SAFE_INTEGER,
-      integer: true,
-      fixed: true,
-      about: 'which random mask',
-    },
+    seed: seedParameter('which random mask'),
   },
   identity: { p: 0 },
   scope: 'matrices',

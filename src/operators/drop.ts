@@ -1,3 +1,4 @@
+import { seedParameter } from '../parameters.ts'
 import { dropThreshold, maskKey } from '../random.ts'
 import { defineOperator } from './index.ts'
 
@@ -9,15 +10,7 @@ export const operator = defineOperator({
   reference: 'https://arxiv.org/abs/2311.03099',
   parameters: {
     p: { type: 'number', default: 0.5, min: 0, max: 1, about: 'share of elements dropped' },
-    seed: {
-      type: 'number',
-      default: 0,
-      min: 0,
-      max: Number.MAX_SAFE_INTEGER,
-      integer: true,
-      fixed: true,
-      about: 'which random mask',
-    },
+    seed: seedParameter('which random mask'),
   },
   identity: { p: 0 },
   scope: 'matrices',

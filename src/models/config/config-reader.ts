@@ -14,7 +14,7 @@ export interface ConfigReader {
   positive(key: string, max: number, fallback?: number): number
   flag(key: string, fallback: boolean): boolean
   /** Refuses every value but these; says what the architecture has no arithmetic for. */
-  only(key: string, ...supported: readonly unknown[]): void
+  allow(key: string, ...supported: readonly unknown[]): void
   /** The reader of a nested object, empty when the key is absent. */
   section(key: string): ConfigReader
   /** Number of entries of a nested object; 0 when the key is absent. */
@@ -56,7 +56,7 @@ export function readConfig(config: unknown, path = ''): ConfigReader {
       const value = values.get(key) ?? fallback
       return typeof value === 'boolean' ? value : reader.refuse(key, 'true or false')
     },
-    only(key, ...supported) {
+    allow(key, ...supported) {
       if (!reader.has(key) || supported.includes(values.get(key))) return
       reader.refuse(
         key,
