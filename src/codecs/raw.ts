@@ -41,7 +41,7 @@ export const codec = defineCodec({
       hash.update(post.u8.subarray(0, count * width))
       const frames: Uint8Array[] = []
       for (let plane = 0; plane < width; plane++) {
-        frames.push(encodePlane(planes.u8.subarray(plane * count, (plane + 1) * count)))
+        frames.push(encodePlane(kernels, planes.u8.subarray(plane * count, (plane + 1) * count)))
       }
       await sink(PLANES, Buffer.concat(frames))
     }
@@ -64,7 +64,7 @@ export const codec = defineCodec({
 
     const readPost: BlockRead = async (out, count, base) => {
       for (let plane = 0; plane < width; plane++) {
-        await decodePlane(reader, planes.u8.subarray(plane * count, (plane + 1) * count))
+        await decodePlane(kernels, reader, planes.u8.subarray(plane * count, (plane + 1) * count))
       }
       kernels.orderedSum(dtype, planes, base, out, count)
       kernels.widen(dtype, out, wide, count)

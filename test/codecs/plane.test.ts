@@ -2,9 +2,12 @@ import assert from 'node:assert/strict'
 import { zstdCompressSync } from 'node:zlib'
 import { decodePlane, encodePlane } from '../../src/codecs/sections/plane.ts'
 import { createSectionReader } from '../../src/codecs/sections/section-reader.ts'
+import { openKernels } from '../../src/compute/open-kernels.ts'
 import { MalformedError } from '../../src/errors.ts'
 import { memorySections } from './memory-tensor.ts'
 import { pseudoRandom } from './numbers.ts'
+
+const kernels = openKernels()
 
 describe('byte plane', () => {
   const random = pseudoRandom(5)
@@ -19,7 +22,7 @@ describe('byte plane', () => {
       [2, Uint8Array.from({ length: 5000 }, (_, i) => (i === 4999 ? 1 : 0))],
     ]
     for (const [kind, plane] of planes) {
-      const frame = encodePlane(plane)
+      const frame = encodePlane(kernels, plane)
       assert.equal(frame[0], kind)
       assert.ok(frame.length >= 2 && frame.length <= 1 + plane.length)
       assert.deepEqual(await decode(frame, plane.length), plane)
@@ -73,7 +76,7 @@ function zstdFrame(packed: Uint8Array): Uint8Array {
 async function decode(frame: Uint8Array, bytes: number): Promise<Uint8Array> {
   const reader = createSectionReader(memorySections(new Map([['planes', frame]])), 'planes')
   const plane = new Uint8Array(bytes)
-  await decodePlane(reader, plane)
+  await decodePlane(kernels, reader, plane)
   reader.end()
   return plane
 }

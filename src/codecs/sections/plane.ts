@@ -1,4 +1,5 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import type { Kernels } from '../../compute/kernels.ts'
 import { badEncoding } from './encoding.ts'
 import type { SectionReader } from './section-reader.ts'
 
@@ -26,7 +27,7 @@ const MARGIN = 1024
 const WINDOW_LOG = 16
 
 /** The frame of a plane of 1 to 65,536 bytes. */
-export function encodePlane(plane: Uint8Array): Uint8Array {
+export function encodePlane(_kernels: Kernels, plane: Uint8Array): Uint8Array {
   if (isConstant(plane)) return Uint8Array.of(CONSTANT, plane[0]!)
   const packed = zstdCompressSync(plane, {
     // Room for the whole frame: pieces would be allocated and joined.
@@ -38,7 +39,11 @@ export function encodePlane(plane: Uint8Array): Uint8Array {
 }
 
 /** Fills `plane` from the next frame; throws `MalformedError` `E_BAD_ENCODING`. */
-export async function decodePlane(reader: SectionReader, plane: Uint8Array): Promise<void> {
+export async function decodePlane(
+  _kernels: Kernels,
+  reader: SectionReader,
+  plane: Uint8Array,
+): Promise<void> {
   const [kind] = await reader.take(1)
   switch (kind) {
     case CONSTANT:

@@ -1,0 +1,71 @@
+import { holdBits, holdFloats, type Region } from './region.ts'
+
+/** Bitmaps: one bit per element, little endian within bytes. */
+export interface BitsKernels {
+  /** bits[i] = 1 iff x[i] > 0, or x[i] is ±0 (so a zero counts as +). */
+  packSigns(x: Region, bits: Region, count: number): void
+  /** out[i] = bits[i] ? magnitude : −magnitude */
+  unpackSigns(bits: Region, out: Region, count: number, magnitude: number): void
+  /** bits[i] = 1 iff x[i] ≠ 0 */
+  packNonzero(x: Region, bits: Region, count: number): void
+  /** Where bits[i] = 0, out[i] = +0. */
+  clearByBits(bits: Region, out: Region, count: number): void
+  /** Copies x[i] with bits[i] = 1 to the front of `out`, in order; returns how many. */
+  compact(x: Region, bits: Region, out: Region, count: number): number
+  /** The inverse: spreads the next values over the set bits, +0 elsewhere; returns how many it used. */
+  expand(values: Region, bits: Region, out: Region, count: number): number
+  /** Number of ones among the first `count` bits. */
+  countBits(bits: Region, count: number): number
+}
+
+/** What assembly/bits.ts exports. */
+export interface BitsExports {
+  packSigns(x: number, bits: number, count: number): void
+  unpackSigns(bits: number, out: number, count: number, magnitude: number): void
+  packNonzero(x: number, bits: number, count: number): void
+  clearByBits(bits: number, out: number, count: number): void
+  compact(x: number, bits: number, out: number, count: number): number
+  expand(values: number, bits: number, out: number, count: number): number
+  countBits(bits: number, count: number): number
+}
+
+export function bindBits(wasm: BitsExports): BitsKernels {
+  return {
+    packSigns(x, bits, count) {
+      holdFloats(count, x)
+      holdBits(count, bits)
+      wasm.packSigns(x.pointer, bits.pointer, count)
+    },
+    unpackSigns(bits, out, count, magnitude) {
+      holdBits(count, bits)
+      holdFloats(count, out)
+      wasm.unpackSigns(bits.pointer, out.pointer, count, magnitude)
+    },
+    packNonzero(x, bits, count) {
+      holdFloats(count, x)
+      holdBits(count, bits)
+      wasm.packNonzero(x.pointer, bits.pointer, count)
+    },
+    clearByBits(bits, out, count) {
+      holdBits(count, bits)
+      holdFloats(count, out)
+      wasm.clearByBits(bits.pointer, out.pointer, count)
+    },
+    compact(x, bits, out, count) {
+      holdFloats(count, x)
+      holdBits(count, bits)
+      holdFloats(wasm.countBits(bits.pointer, count), out)
+      return wasm.compact(x.pointer, bits.pointer, out.pointer, count)
+    },
+    expand(values, bits, out, count) {
+      holdBits(count, bits)
+      holdFloats(count, out)
+      holdFloats(wasm.countBits(bits.pointer, count), values)
+      return wasm.expand(values.pointer, bits.pointer, out.pointer, count)
+    },
+    countBits(bits, count) {
+      holdBits(count, bits)
+      return wasm.countBits(bits.pointer, count) >>> 0
+    },
+  }
+}

@@ -1,0 +1,56 @@
+import { holdFloats, holds, type Region } from './region.ts'
+
+/** Order statistics of magnitudes. */
+export interface SelectKernels {
+  /**
+   * Keeps elements whose magnitude, as f32 bits without the sign, is above `threshold`, and of those
+   * equal to it the first `ties`; all others become +0. Returns how many ties were used.
+   */
+  keepLargest(x: Region, out: Region, count: number, threshold: number, ties: number): number
+  /**
+   * Adds to `counts` how many elements have each value of the highest 16 of their magnitude's 31 bits.
+   * A bin's count is the sum of its two entries, see `HISTOGRAM_BYTES`.
+   */
+  histogramHigh(x: Region, count: number, counts: Region): void
+  /**
+   * The same for the lowest 15 bits of the elements whose highest 16 are `high`: 32,768 bins. What
+   * stands in the other entries means nothing.
+   */
+  histogramLow(x: Region, count: number, high: number, counts: Region): void
+  /** How many elements have exactly this magnitude. */
+  countMagnitude(x: Region, count: number, magnitude: number): number
+}
+
+/** Two tables of 65,536 u32, one after the other. */
+export const HISTOGRAM_BYTES = 2 * 65_536 * 4
+
+/** What assembly/select.ts exports. */
+export interface SelectExports {
+  keepLargest(x: number, out: number, count: number, threshold: number, ties: number): number
+  histogramHigh(x: number, count: number, counts: number): void
+  histogramLow(x: number, count: number, high: number, counts: number): void
+  countMagnitude(x: number, count: number, magnitude: number): number
+}
+
+export function bindSelect(wasm: SelectExports): SelectKernels {
+  return {
+    keepLargest(x, out, count, threshold, ties) {
+      holdFloats(count, x, out)
+      return wasm.keepLargest(x.pointer, out.pointer, count, threshold, Math.min(ties, count)) >>> 0
+    },
+    histogramHigh(x, count, counts) {
+      holdFloats(count, x)
+      holds(counts, HISTOGRAM_BYTES)
+      wasm.histogramHigh(x.pointer, count, counts.pointer)
+    },
+    histogramLow(x, count, high, counts) {
+      holdFloats(count, x)
+      holds(counts, HISTOGRAM_BYTES)
+      wasm.histogramLow(x.pointer, count, high, counts.pointer)
+    },
+    countMagnitude(x, count, magnitude) {
+      holdFloats(count, x)
+      return wasm.countMagnitude(x.pointer, count, magnitude) >>> 0
+    },
+  }
+}
