@@ -38,9 +38,11 @@ export async function runOperator(
   const filled = { ...operator.defaults?.[mode], ...given }
   const parameters = checkParameters(operator.id, table, filled) as never
   operator.check?.(parameters)
-  const specs = Object.entries(inputs[0]!).map(
-    ([name, { length }]): TensorSpec => ({ name, dtype: 'F32', shape: shapes[name] ?? [length] }),
-  )
+  const specs = Object.entries(inputs[0]!).map(([name, { length }]): TensorSpec => ({
+    name,
+    dtype: 'F32',
+    shape: shapes[name] ?? [length],
+  }))
   const unit = operator.unit?.(parameters, mode) ?? 'elements'
   const partOf = (spec: TensorSpec): number =>
     partElements(unit, spec, chunkBlocks * BLOCK_ELEMENTS)
