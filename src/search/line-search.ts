@@ -6,7 +6,7 @@ import { type Line, linesOf } from './moves/lines.ts'
 import { normalised } from './moves/normalised.ts'
 import { shuffled } from './moves/shuffled.ts'
 
-/** Steps of a line from end to end: a step is about what a suite of a thousand items can tell apart. */
+/** Steps of a line from end to end: a dozen measurements narrow 64 of them down to one. */
 const STEPS = 64
 
 /** A gap is cut between these shares of it, the golden section and its mirror image. */
