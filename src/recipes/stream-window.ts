@@ -63,7 +63,6 @@ export function openWindow(
   async function readStep(): Promise<void> {
     const [from, count] = [end, Math.min(step, elements - end)]
     const into = regions.map((region) => sliceRegion(region, (from - start) * 4, count * 4))
-    end = start // nothing is held if a stream fails
     await settle(streams.map((stream, i) => stream(into[i]!, from, count)))
     end = from + count
   }
