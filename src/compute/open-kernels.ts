@@ -1,5 +1,6 @@
 import { InvalidInputError } from '../errors.ts'
 import type { Kernels } from './kernels.ts'
+import { createKernelPool, reservedPages } from './kernel-pool.ts'
 import { kernelsWasm } from './kernels-wasm.ts'
 import { bindBits, type BitsExports } from './kernels/bits.ts'
 import { bindConvert, type ConvertExports } from './kernels/convert.ts'
@@ -11,10 +12,13 @@ import { bindOrdered, type OrderedExports } from './kernels/ordered.ts'
 import { bindReduce, type ReduceExports } from './kernels/reduce.ts'
 import { bindSelect, type SelectExports } from './kernels/select.ts'
 import { createRegions } from './regions.ts'
-import { createSharedMemory, instantiate, PAGE_BYTES } from './web-assembly.ts'
+import { compile, createSharedMemory, instantiate, PAGE_BYTES } from './web-assembly.ts'
 
 /** 65,536 pages: what a 32-bit pointer reaches. Address space only; pages cost memory once used. */
 const MAXIMUM_BYTES = 2 ** 32
+
+/** Far more than the memory's bandwidth can feed. */
+const MAXIMUM_THREADS = 64
 
 type Exports = BitsExports &
   ConvertExports &
@@ -26,24 +30,35 @@ type Exports = BitsExports &
   ReduceExports &
   SelectExports
 
+export interface KernelsInit {
+  /** What the memory may grow to, rounded down to 64 KiB pages; 4 GiB unless given. */
+  readonly maximumBytes?: number
+  /** Threads that share long calls, 1 … 64; results do not depend on it. 1 unless given. */
+  readonly threads?: number
+}
+
 /**
- * Compiles the kernels over a memory of their own that grows on demand up to `maximumBytes` (rounded
- * down to 64 KiB pages; 4 GiB unless given). Nothing needs closing: the memory goes with its last
- * region.
+ * Compiles the kernels over a memory of their own that grows on demand. Threads start with the first
+ * long call and do not keep the process alive; without any there is nothing to close, and the memory
+ * goes with its last region.
  */
-export function openKernels(init: { readonly maximumBytes?: number } = {}): Kernels {
-  const { maximumBytes = MAXIMUM_BYTES } = init
-  const pages = Math.floor(Math.min(maximumBytes, MAXIMUM_BYTES) / PAGE_BYTES)
-  if (!(pages >= 1)) {
-    throw new InvalidInputError(
-      'E_PARAMETER_RANGE',
-      `expected \`maximumBytes\` of at least ${PAGE_BYTES}, got ${maximumBytes}`,
-      { expected: PAGE_BYTES, actual: maximumBytes },
-    )
+export function openKernels(init: KernelsInit = {}): Kernels {
+  const { maximumBytes = MAXIMUM_BYTES, threads = 1 } = init
+  if (!(Number.isInteger(threads) && threads >= 1 && threads <= MAXIMUM_THREADS)) {
+    throw outOfRange('threads', `1 … ${MAXIMUM_THREADS}`, threads)
   }
-  const memory = createSharedMemory(pages)
-  const wasm = instantiate(Buffer.from(kernelsWasm, 'base64'), memory) as Exports
+  const reserved = reservedPages(threads)
+  const pages = Math.floor(Math.min(maximumBytes, MAXIMUM_BYTES) / PAGE_BYTES)
+  if (!(pages >= reserved)) {
+    throw outOfRange('maximumBytes', `at least ${reserved * PAGE_BYTES}`, maximumBytes)
+  }
+  const memory = createSharedMemory(reserved, pages)
+  const module = compile(Buffer.from(kernelsWasm, 'base64'))
+  const exports = instantiate(module, memory, 0) as Exports
+  const pool = threads > 1 ? createKernelPool({ module, memory, exports }, threads) : undefined
+  const wasm = pool?.exports ?? exports
   const regions = createRegions(memory, pages * PAGE_BYTES)
+  const close = async (): Promise<void> => pool?.close()
 
   return {
     get buffer() {
@@ -57,6 +72,8 @@ export function openKernels(init: { readonly maximumBytes?: number } = {}): Kern
     },
     allocate: (bytes) => regions.allocate(bytes),
     release: (region) => regions.release(region),
+    close: () => close(),
+    [Symbol.asyncDispose]: () => close(),
     ...bindBits(wasm),
     ...bindConvert(wasm),
     ...bindDeltas(wasm),
@@ -67,4 +84,12 @@ export function openKernels(init: { readonly maximumBytes?: number } = {}): Kern
     ...bindReduce(wasm),
     ...bindSelect(wasm),
   }
+}
+
+function outOfRange(name: string, expected: string, actual: number): InvalidInputError {
+  return new InvalidInputError(
+    'E_PARAMETER_RANGE',
+    `expected \`${name}\` of ${expected}, got ${actual}`,
+    { expected, actual },
+  )
 }

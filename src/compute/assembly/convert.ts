@@ -5,8 +5,8 @@
 
 import { converted, held, padded } from './first-page'
 
-export function copy(source: usize, out: usize, bytes: u32): void {
-  memory.copy(out, source, bytes)
+export function copy(source: usize, out: usize, count: u32): void {
+  memory.copy(out, source, count << 2)
 }
 
 export function widenBf16(source: usize, out: usize, count: u32): void {

@@ -65,19 +65,20 @@ function scaledWhere(mask: v128, x: v128, dropped: v128, kept: v128, one: v128):
   return v128.bitselect(x, product, f32x4.eq(factor, one))
 }
 
-/** The block number is (high, low); `threshold` in [0, 2³²] is a f64 since it needs 33 bits. */
+/** The mask starts with `block`; it and `threshold` in [0, 2³²] are f64 since they need more bits. */
 export function maskedScale(
   x: usize,
   out: usize,
   count: u32,
-  low: u32,
-  high: u32,
+  block: f64,
   key0: u32,
   key1: u32,
   threshold: f64,
   kept: f32,
   dropped: f32,
 ): void {
+  let low = <u32>(<u64>block)
+  let high = <u32>((<u64>block) >> 32)
   const some: u32 = threshold > 0 ? -1 : 0
   const last = i32x4.splat(<u32>(<i64>threshold - 1))
   const one = held(0x3f800000)
@@ -123,12 +124,13 @@ export function maskedScale(
 export function maskBits(
   bits: usize,
   count: u32,
-  low: u32,
-  high: u32,
+  block: f64,
   key0: u32,
   key1: u32,
   threshold: f64,
 ): void {
+  let low = <u32>(<u64>block)
+  let high = <u32>((<u64>block) >> 32)
   const some: u32 = threshold > 0 ? -1 : 0
   const last = i32x4.splat(<u32>(<i64>threshold - 1))
   for (let left = <i32>count; left > 0; left -= 32, bits += 4) {

@@ -1,6 +1,7 @@
 import type { Key } from '../../random.ts'
 import { InvalidInputError } from '../../errors.ts'
 import { holdBits, holdFloats, type Region } from './region.ts'
+import { BIT, FLOAT, type Splits } from './split.ts'
 
 /** Masks that are drawn from a seed. */
 export interface MaskKernels {
@@ -26,13 +27,11 @@ export interface MaskedScale {
 
 /** What assembly/mask.ts exports. */
 export interface MaskExports {
-  /** The mask starts with block `high` · 2³² + `low`. */
   maskedScale(
     x: number,
     out: number,
     count: number,
-    low: number,
-    high: number,
+    block: number,
     key0: number,
     key1: number,
     threshold: number,
@@ -42,26 +41,28 @@ export interface MaskExports {
   maskBits(
     bits: number,
     count: number,
-    low: number,
-    high: number,
+    block: number,
     key0: number,
     key1: number,
     threshold: number,
   ): void
 }
 
+export const maskSplits: Splits<MaskExports> = {
+  maskedScale: { moves: [FLOAT, FLOAT, 'count', 'block', 0, 0, 0, 0, 0] },
+  maskBits: { moves: [BIT, 'count', 'block', 0, 0, 0] },
+}
+
 export function bindMask(wasm: MaskExports): MaskKernels {
   return {
     maskedScale(x, out, count, mask) {
       holdFloats(count, x, out)
-      const [low, high] = blockOf(mask)
       const { key, threshold, kept, dropped } = mask
       wasm.maskedScale(
         x.pointer,
         out.pointer,
         count,
-        low,
-        high,
+        blockOf(mask),
         key[0],
         key[1],
         threshold,
@@ -71,15 +72,14 @@ export function bindMask(wasm: MaskExports): MaskKernels {
     },
     maskBits(bits, count, mask) {
       holdBits(count, bits)
-      const [low, high] = blockOf(mask)
       const { key, threshold } = mask
-      wasm.maskBits(bits.pointer, count, low, high, key[0], key[1], threshold)
+      wasm.maskBits(bits.pointer, count, blockOf(mask), key[0], key[1], threshold)
     },
   }
 }
 
-/** The Philox block of the first element, as two words. */
-function blockOf({ from }: Pick<MaskedScale, 'from'>): [low: number, high: number] {
+/** The number of the first element's Philox block. */
+function blockOf({ from }: Pick<MaskedScale, 'from'>): number {
   if (!(Number.isSafeInteger(from) && from >= 0 && from % 4 === 0)) {
     throw new InvalidInputError(
       'E_REGION',
@@ -90,5 +90,5 @@ function blockOf({ from }: Pick<MaskedScale, 'from'>): [low: number, high: numbe
       },
     )
   }
-  return [(from / 4) >>> 0, Math.floor(from / 2 ** 34)]
+  return from / 4
 }

@@ -1,0 +1,24 @@
+import { workerData } from 'node:worker_threads'
+import { doPieces, type KernelThread, SIGNAL, viewBoard } from './kernel-call.ts'
+import { instantiate, type SharedMemory } from './web-assembly.ts'
+
+/** A further thread of the kernels: helps with each call, and sleeps in between until it is ended. */
+
+export interface KernelWorkerInit {
+  readonly module: object
+  readonly memory: SharedMemory
+  readonly board: SharedArrayBuffer
+  /** The page of this thread, and its counters. */
+  readonly page: number
+  readonly counters: number
+}
+
+const { module, memory, page, counters, ...init } = workerData as KernelWorkerInit
+const board = viewBoard(init.board)
+const exports = instantiate(module, memory, page) as KernelThread['exports']
+
+for (;;) {
+  const signal = Atomics.load(board.words, SIGNAL)
+  doPieces(board, { exports, counters })
+  Atomics.wait(board.words, SIGNAL, signal)
+}
