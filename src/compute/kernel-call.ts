@@ -6,14 +6,14 @@ import type { Move, Split } from './kernels/split.ts'
  * the next piece, so that a thread that wakes late, or never, only does less.
  */
 
-/** More pieces than this would not share the work any better. */
-export const MAXIMUM_PIECES = 64
+/** Threads wait for each other for half a piece on average; more pieces cost more than they save. */
+export const MAXIMUM_PIECES = 32
 
 /** What the calls of one memory are laid out in. */
 export interface CallBoard {
   /** Places of `SIGNAL`, `LEFT`, `DONE` and `FAILED`. */
   readonly words: Int32Array
-  /** Number of the kernel, elements, elements of a piece, pieces, number of arguments. */
+  /** Number of the kernel, elements, elements of a piece, pieces. */
   readonly call: Float64Array
   readonly args: Float64Array
   /** One of each piece. */
@@ -84,22 +84,23 @@ export function doPieces(board: CallBoard, thread: KernelThread): unknown {
 }
 
 function doPiece(board: CallBoard, thread: KernelThread, piece: number): number | undefined {
-  const [number, count, size, , length] = board.call as unknown as readonly number[]
-  const [name, split] = entries[number!]!
-  const from = piece * size!
-  const args = Array.from(board.args.subarray(0, length))
-  const moved = movesOf(split, args).map((move, i) => {
+  const { call, args, ones } = board
+  const [name, split] = entries[call[0]!]!
+  const [count, size] = [call[1]!, call[2]!]
+  const from = piece * size
+
+  function moved(move: Move, i: number): number {
     const given = args[i]!
-    if (move === 'count') return Math.min(size!, count! - from)
+    if (move === 'count') return Math.min(size, count - from)
     if (move === 'first') return given + from
     if (move === 'block') return given + from / 4
-    if (move === 'ones') return given + board.ones[piece]! * 4
+    if (move === 'ones') return given + ones[piece]! * 4
     if (move === 'counters') return thread.counters ?? given
     return given + move * from
-  })
-  return thread.exports[name]!(...moved)
+  }
+  return thread.exports[name]!(...movesOf(split, args).map(moved))
 }
 
-export function movesOf({ moves }: Split, args: readonly number[]): readonly Move[] {
+export function movesOf({ moves }: Split, args: ArrayLike<number>): readonly Move[] {
   return typeof moves === 'function' ? moves(args) : moves
 }

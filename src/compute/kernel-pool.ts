@@ -20,16 +20,16 @@ import { BIT, type Move, type Split } from './kernels/split.ts'
 import { PAGE_BYTES, type SharedMemory } from './web-assembly.ts'
 
 /**
- * Calls below this stay on one thread: another one takes tens of microseconds to wake, in which the
- * fast kernels do as much.
+ * Calls that take no longer than a copy of so many floats stay on one thread: that is 100 to 200
+ * microseconds, and another thread takes some tens to wake.
  */
-const MINIMUM_ELEMENTS = 2 ** 17
+const MINIMUM_WORK = 2 ** 20
 
-/** Elements of a piece unless a call is very long: what a kernel does in about ten microseconds. */
-const PIECE_ELEMENTS = 2 ** 14
+/** Pieces are multiples of so many elements: no two share a cache line, even of a bitmap. */
+const GRAIN = 4096
 
-/** How often a thread that is done looks whether the others are, before it sleeps. */
-const SPINS = 2000
+/** How often the caller looks whether the others are done before it sleeps: about a piece's time. */
+const SPINS = 10_000
 
 const COUNTERS = HISTOGRAM_BYTES / 4
 
@@ -96,14 +96,15 @@ export function createKernelPool<Exports extends object>(
     const original = own.exports[name]!
     const moves = movesOf(split, args)
     const count = args[moves.indexOf('count')]!
-    if (count < MINIMUM_ELEMENTS || clashes(moves, args, count)) return original(...args)
+    if (count * (split.work ?? 1) < MINIMUM_WORK || clashes(moves, args, count))
+      return original(...args)
     workers ??= start()
     if (workers.length === 0) return original(...args)
 
-    const grain = split.grain ?? PIECE_ELEMENTS
-    const size = Math.ceil(Math.max(PIECE_ELEMENTS, count / MAXIMUM_PIECES) / grain) * grain
+    const grain = split.grain ?? GRAIN
+    const size = Math.ceil(count / MAXIMUM_PIECES / grain) * grain
     const pieces = Math.ceil(count / size)
-    call.set([kernelNumbers.get(name)!, count, size, pieces, args.length])
+    call.set([kernelNumbers.get(name)!, count, size, pieces])
     places.set(args)
     if (moves.includes('ones')) {
       const bits = args[moves.indexOf(BIT)]!

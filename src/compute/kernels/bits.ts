@@ -35,7 +35,7 @@ export const bitsSplits: Splits<BitsExports> = {
   unpackSigns: { moves: [BIT, FLOAT, 'count', 0] },
   packNonzero: { moves: [FLOAT, BIT, 'count'] },
   clearByBits: { moves: [BIT, FLOAT, 'count'] },
-  compact: { moves: [FLOAT, BIT, 'ones', 'count'], result: 'sum' },
+  compact: { moves: [FLOAT, BIT, 'ones', 'count'], work: 2, result: 'sum' },
   expand: { moves: ['ones', BIT, FLOAT, 'count'], result: 'sum' },
   countBits: { moves: [BIT, 'count'], result: 'sum' },
 }

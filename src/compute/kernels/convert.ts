@@ -22,9 +22,9 @@ export interface ConvertExports {
 export const convertSplits: Splits<ConvertExports> = {
   copy: { moves: [FLOAT, FLOAT, 'count'] },
   widenBf16: { moves: [2, FLOAT, 'count'] },
-  widenF16: { moves: [2, FLOAT, 'count'] },
-  narrowBf16: { moves: [FLOAT, 2, 'count'] },
-  narrowF16: { moves: [FLOAT, 2, 'count'] },
+  widenF16: { moves: [2, FLOAT, 'count'], work: 2 },
+  narrowBf16: { moves: [FLOAT, 2, 'count'], work: 2 },
+  narrowF16: { moves: [FLOAT, 2, 'count'], work: 2 },
 }
 
 export function bindConvert(wasm: ConvertExports): ConvertKernels {

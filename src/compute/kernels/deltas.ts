@@ -26,10 +26,11 @@ export interface DeltasExports {
 
 export const deltasSplits: Splits<DeltasExports> = {
   difference: {
-    moves: ([dtype]) => [0, bytesOf(dtype!), bytesOf(dtype!), FLOAT, 'count'],
+    moves: ({ 0: dtype }) => [0, bytesOf(dtype!), bytesOf(dtype!), FLOAT, 'count'],
   },
   applied: {
-    moves: ([dtype, , , to]) => [0, bytesOf(dtype!), FLOAT, 0, bytesOf(to!), 'count'],
+    moves: ({ 0: dtype, 3: to }) => [0, bytesOf(dtype!), FLOAT, 0, bytesOf(to!), 'count'],
+    work: 4,
   },
 }
 

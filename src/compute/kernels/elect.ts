@@ -42,7 +42,7 @@ export interface ElectExports {
 }
 
 export const electSplits: Splits<ElectExports> = {
-  electAndMerge: { moves: [0, 0, 'first', FLOAT, 'count', 0, 0, 0, 0] },
+  electAndMerge: { moves: [0, 0, 'first', FLOAT, 'count', 0, 0, 0, 0], work: 8 },
 }
 
 /** A pointer and a weight of each input must fit the 32 KiB of `scratch`. */

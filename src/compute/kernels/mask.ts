@@ -49,8 +49,8 @@ export interface MaskExports {
 }
 
 export const maskSplits: Splits<MaskExports> = {
-  maskedScale: { moves: [FLOAT, FLOAT, 'count', 'block', 0, 0, 0, 0, 0] },
-  maskBits: { moves: [BIT, 'count', 'block', 0, 0, 0] },
+  maskedScale: { moves: [FLOAT, FLOAT, 'count', 'block', 0, 0, 0, 0, 0], work: 16 },
+  maskBits: { moves: [BIT, 'count', 'block', 0, 0, 0], work: 16 },
 }
 
 export function bindMask(wasm: MaskExports): MaskKernels {

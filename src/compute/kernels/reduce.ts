@@ -29,8 +29,8 @@ export interface ReduceExports {
 const SUM = 8 / BLOCK_ELEMENTS
 
 export const reduceSplits: Splits<ReduceExports> = {
-  sumMagnitudes: { moves: [FLOAT, 'count', SUM], grain: BLOCK_ELEMENTS },
-  dot: { moves: [FLOAT, FLOAT, 'count', SUM], grain: BLOCK_ELEMENTS },
+  sumMagnitudes: { moves: [FLOAT, 'count', SUM], work: 2, grain: BLOCK_ELEMENTS },
+  dot: { moves: [FLOAT, FLOAT, 'count', SUM], work: 2, grain: BLOCK_ELEMENTS },
   firstNonFinite: { moves: [FLOAT, 'count'], result: 'first' },
 }
 

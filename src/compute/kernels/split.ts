@@ -14,7 +14,9 @@ export type Move = number | 'count' | 'first' | 'block' | 'ones' | 'counters'
 
 export interface Split {
   /** One for each argument; they may depend on arguments that say how wide an element is. */
-  readonly moves: readonly Move[] | ((args: readonly number[]) => readonly Move[])
+  readonly moves: readonly Move[] | ((args: ArrayLike<number>) => readonly Move[])
+  /** About how many times as long as a copy of as many floats it takes; 1 unless given. */
+  readonly work?: number
   /** How the pieces' results become the call's: added, or the first that is not −1, as an index. */
   readonly result?: 'sum' | 'first'
   /** Pieces are multiples of so many elements, if that matters. */
@@ -26,6 +28,6 @@ export interface Split {
 /** By the names of a family's exports; what is absent runs on one thread. */
 export type Splits<Exports> = { readonly [Name in keyof Exports]?: Split }
 
-/** Moves of an f32, a bit and a byte. */
+/** By how many bytes pointers to f32 and to bits move. */
 export const FLOAT = 4
 export const BIT = 1 / 8
