@@ -17,8 +17,8 @@ import { compile, createSharedMemory, instantiate, PAGE_BYTES } from './web-asse
 /** 65,536 pages: what a 32-bit pointer reaches. Address space only; pages cost memory once used. */
 const MAXIMUM_BYTES = 2 ** 32
 
-/** Far more than the memory's bandwidth can feed. */
-const MAXIMUM_THREADS = 64
+/** More than the memory can feed. */
+const MAXIMUM_THREADS = 16
 
 type Exports = BitsExports &
   ConvertExports &
@@ -33,7 +33,7 @@ type Exports = BitsExports &
 export interface KernelsInit {
   /** What the memory may grow to, rounded down to 64 KiB pages; 4 GiB unless given. */
   readonly maximumBytes?: number
-  /** Threads that share long calls, 1 … 64; results do not depend on it. 1 unless given. */
+  /** Threads that share long calls, of which 16 are used; results do not depend on it. 1 unless given. */
   readonly threads?: number
 }
 
@@ -43,9 +43,10 @@ export interface KernelsInit {
  * goes with its last region.
  */
 export function openKernels(init: KernelsInit = {}): Kernels {
-  const { maximumBytes = MAXIMUM_BYTES, threads = 1 } = init
-  if (!(Number.isInteger(threads) && threads >= 1 && threads <= MAXIMUM_THREADS)) {
-    throw outOfRange('threads', `1 … ${MAXIMUM_THREADS}`, threads)
+  const { maximumBytes = MAXIMUM_BYTES } = init
+  const threads = Math.min(init.threads ?? 1, MAXIMUM_THREADS)
+  if (!(Number.isInteger(threads) && threads >= 1)) {
+    throw outOfRange('threads', 'at least 1', threads)
   }
   const reserved = reservedPages(threads)
   const pages = Math.floor(Math.min(maximumBytes, MAXIMUM_BYTES) / PAGE_BYTES)

@@ -265,7 +265,7 @@ describe('kernels on several threads', () => {
   })
 
   it('refuses a number of threads that is none', () => {
-    for (const threads of [0, 1.5, -1, 65, NaN]) {
+    for (const threads of [0, 1.5, -1, NaN]) {
       assert.throws(() => openKernels({ threads }), { id: 'E_PARAMETER_RANGE' })
     }
   })
