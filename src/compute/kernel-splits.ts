@@ -7,6 +7,7 @@ import { maskSplits } from './kernels/mask.ts'
 import { orderedSplits } from './kernels/ordered.ts'
 import { reduceSplits } from './kernels/reduce.ts'
 import { selectSplits } from './kernels/select.ts'
+import { signPlanesSplits } from './kernels/sign-planes.ts'
 import type { Split } from './kernels/split.ts'
 
 /** Every kernel that several threads can share, by the name of its export. */
@@ -21,5 +22,6 @@ export const kernelSplits: ReadonlyMap<string, Split> = new Map(
     ...orderedSplits,
     ...reduceSplits,
     ...selectSplits,
+    ...signPlanesSplits,
   }),
 )

@@ -7,6 +7,7 @@ import type { MaskKernels } from './kernels/mask.ts'
 import type { OrderedKernels } from './kernels/ordered.ts'
 import type { ReduceKernels } from './kernels/reduce.ts'
 import type { SelectKernels } from './kernels/select.ts'
+import type { SignPlanesKernels } from './kernels/sign-planes.ts'
 import type { Region } from './kernels/region.ts'
 
 export type { ElectAndMerge } from './kernels/elect.ts'
@@ -31,7 +32,8 @@ export interface Kernels
     MaskKernels,
     OrderedKernels,
     ReduceKernels,
-    SelectKernels {}
+    SelectKernels,
+    SignPlanesKernels {}
 
 /** The kernels' memory, which hands out regions, and their threads. */
 export interface Memory extends AsyncDisposable {

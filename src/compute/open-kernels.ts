@@ -11,6 +11,7 @@ import { bindMask, type MaskExports } from './kernels/mask.ts'
 import { bindOrdered, type OrderedExports } from './kernels/ordered.ts'
 import { bindReduce, type ReduceExports } from './kernels/reduce.ts'
 import { bindSelect, type SelectExports } from './kernels/select.ts'
+import { bindSignPlanes, type SignPlanesExports } from './kernels/sign-planes.ts'
 import { createRegions } from './regions.ts'
 import { compile, createSharedMemory, instantiate, PAGE_BYTES } from './web-assembly.ts'
 
@@ -28,7 +29,8 @@ type Exports = BitsExports &
   MaskExports &
   OrderedExports &
   ReduceExports &
-  SelectExports
+  SelectExports &
+  SignPlanesExports
 
 export interface KernelsInit {
   /** What the memory may grow to, rounded down to 64 KiB pages; 4 GiB unless given. */
@@ -84,6 +86,7 @@ export function openKernels(init: KernelsInit = {}): Kernels {
     ...bindOrdered(wasm),
     ...bindReduce(wasm),
     ...bindSelect(wasm),
+    ...bindSignPlanes(wasm),
   }
 }
 

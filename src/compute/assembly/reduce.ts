@@ -6,7 +6,7 @@
 import { held } from './first-page'
 
 /** `BLOCK_ELEMENTS` of ../../tensors/blocks.ts. */
-const block: u32 = 65536
+export const block: u32 = 65536
 
 export function sumMagnitudes(x: usize, count: u32, sums: usize): void {
   for (; count > 0; sums += 8) {
@@ -63,11 +63,11 @@ function blockDot(a: usize, b: usize, count: u32): f64 {
   return sum
 }
 
-function doublesAt(x: usize): v128 {
+export function doublesAt(x: usize): v128 {
   return f64x2.promote_low_f32x4(v128.load64_zero(x))
 }
 
-function sumOf(s01: v128, s23: v128, s45: v128, s67: v128): f64 {
+export function sumOf(s01: v128, s23: v128, s45: v128, s67: v128): f64 {
   const sums = f64x2.add(f64x2.add(s01, s23), f64x2.add(s45, s67))
   return f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1)
 }

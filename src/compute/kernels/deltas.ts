@@ -30,7 +30,7 @@ export const deltasSplits: Splits<DeltasExports> = {
   },
   applied: {
     moves: ({ 0: dtype, 3: to }) => [0, bytesOf(dtype!), FLOAT, 0, bytesOf(to!), 'count'],
-    work: 4,
+    work: 2,
   },
 }
 

@@ -1,4 +1,5 @@
 import { BLOCK_ELEMENTS } from '../../tensors/blocks.ts'
+import { type BlockSumsExports, foldBlocks, SUM } from './block-sums.ts'
 import { holdFloats, type Region } from './region.ts'
 import { FLOAT, type Splits } from './split.ts'
 
@@ -16,17 +17,12 @@ export interface ReduceKernels {
   firstNonFinite(x: Region, count: number): number
 }
 
-/** What assembly/reduce.ts exports. */
-export interface ReduceExports {
-  /** The pointer of 32 KiB that hold the sums of a call's blocks. */
-  readonly scratch: { readonly value: number }
+/** What assembly/reduce.ts exports; sums of blocks are stored from `sums` on. */
+export interface ReduceExports extends BlockSumsExports {
   sumMagnitudes(x: number, count: number, sums: number): void
   dot(a: number, b: number, count: number, sums: number): void
   firstNonFinite(x: number, count: number): number
 }
-
-/** How far the pointer to a block's sum moves per element. */
-const SUM = 8 / BLOCK_ELEMENTS
 
 export const reduceSplits: Splits<ReduceExports> = {
   sumMagnitudes: { moves: [FLOAT, 'count', SUM], work: 2, grain: BLOCK_ELEMENTS },
@@ -34,39 +30,20 @@ export const reduceSplits: Splits<ReduceExports> = {
   firstNonFinite: { moves: [FLOAT, 'count'], result: 'first' },
 }
 
-/** The blocks whose sums the 32 KiB of `scratch` hold. */
-const MAXIMUM_BLOCKS = 4096
-
 export function bindReduce(wasm: ReduceExports): ReduceKernels {
-  /** Continues `sum` with the sums of blocks, as many at a time as there is room for. */
-  function foldBlocks(
-    { u8 }: Region,
-    count: number,
-    sum: number,
-    blockSums: (from: number, count: number, sums: number) => void,
-  ): number {
-    const sums = new Float64Array(u8.buffer, wasm.scratch.value, MAXIMUM_BLOCKS)
-    for (let from = 0; from < count; from += MAXIMUM_BLOCKS * BLOCK_ELEMENTS) {
-      const size = Math.min(count - from, MAXIMUM_BLOCKS * BLOCK_ELEMENTS)
-      blockSums(from * FLOAT, size, sums.byteOffset)
-      for (let i = 0; i * BLOCK_ELEMENTS < size; i++) sum += sums[i]!
-    }
-    return sum
-  }
-
   function dot(a: Region, b: Region, count: number, before = 0): number {
     holdFloats(count, a, b)
-    return foldBlocks(a, count, before, (at, size, sums) =>
-      wasm.dot(a.pointer + at, b.pointer + at, size, sums),
-    )
+    return foldBlocks(wasm, a, count, before, (from, size, sums) => {
+      wasm.dot(a.pointer + FLOAT * from, b.pointer + FLOAT * from, size, sums)
+    })
   }
 
   return {
     sumMagnitudes(x, count, before = 0) {
       holdFloats(count, x)
-      return foldBlocks(x, count, before, (at, size, sums) =>
-        wasm.sumMagnitudes(x.pointer + at, size, sums),
-      )
+      return foldBlocks(wasm, x, count, before, (from, size, sums) => {
+        wasm.sumMagnitudes(x.pointer + FLOAT * from, size, sums)
+      })
     },
     sumSquares: (x, count, before) => dot(x, x, count, before),
     dot,
