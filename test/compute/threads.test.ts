@@ -12,7 +12,7 @@ import { openKernels } from '../../src/compute/open-kernels.ts'
 import { sliceRegion } from '../../src/compute/slice-region.ts'
 import { dropThreshold, maskKey } from '../../src/random.ts'
 import { weightDTypes } from '../../src/tensors/dtype.ts'
-import { place, sampleFloats, specials } from './sample-floats.ts'
+import { sampleFloats, specials } from './sample-floats.ts'
 
 /** Above what every kernel shares, and no multiple of anything. */
 const ELEMENTS = 2 ** 20 + 77
@@ -89,6 +89,7 @@ const uses: Readonly<Record<string, Use>> = {
   electAndMerge: ({ kernels: k, a, b, c, out }, n) =>
     k.electAndMerge([a, b, c], out, n, { ...merge, weighted: true, normalize: true }),
   maskedScale: ({ kernels: k, a, out }, n) => k.maskedScale(a, out, n, mask),
+  sumKept: ({ kernels: k, c }, n) => k.sumKept(c, n, mask, 0.1),
   maskBits: ({ kernels: k, out }, n) => k.maskBits(out, n, mask),
   ...Object.fromEntries(
     [0, 1, 1000, 40_000, Infinity].map((ties): [string, Use] => [
@@ -276,8 +277,11 @@ describe('kernels on several threads', () => {
 function makeData(kernels: Kernels): Data {
   const floats = (name: string, sprinkle?: readonly number[]): Region => {
     const pattern = sampleFloats(name, 4099, sprinkle)
-    const values = Float32Array.from({ length: ELEMENTS }, (_, i) => pattern[i % 4099]!)
-    return place(kernels, values)
+    const region = kernels.allocate(ELEMENTS * 4)
+    for (let at = 0; at < ELEMENTS; at += pattern.length) {
+      region.f32.set(pattern.subarray(0, ELEMENTS - at), at)
+    }
+    return region
   }
   const [a, b, c] = [floats('a', specials), floats('b'), floats('c', [])]
   const bits = kernels.allocate(Math.ceil(ELEMENTS / 8))

@@ -5,8 +5,8 @@
 import { held } from './first-page'
 
 /**
- * `table` holds the inputs' pointers, then their weights as f32; it is only read. Elements of
- * the inputs are those from `first` on, of `out` from 0 on. `zeroPositive` is what a sum of 0 elects.
+ * `table` holds the inputs' pointers, then their weights as f32; it is only read. The inputs'
+ * elements are those from `first` on. `zeroPositive` is what a sum of 0 elects.
  * Two vectors at a time share the walk through the table.
  */
 export function electAndMerge(

@@ -1,5 +1,7 @@
 import type { Key } from '../../random.ts'
 import { InvalidInputError } from '../../errors.ts'
+import { BLOCK_ELEMENTS } from '../../tensors/blocks.ts'
+import { type BlockSumsExports, foldBlocks, SUM } from './block-sums.ts'
 import { holdBits, holdFloats, type Region } from './region.ts'
 import { BIT, FLOAT, type Splits } from './split.ts'
 
@@ -13,20 +15,25 @@ export interface MaskKernels {
    */
   maskedScale(x: Region, out: Region, count: number, mask: MaskedScale): void
   /** Bit i of `bits` (little endian within bytes) is 1 where the element is kept. */
-  maskBits(bits: Region, count: number, mask: Omit<MaskedScale, 'dropped' | 'kept'>): void
+  maskBits(bits: Region, count: number, mask: Mask): void
+  /** What `sumMagnitudes` gives of x with the dropped elements at 0. */
+  sumKept(x: Region, count: number, mask: Mask, before?: number): number
 }
 
-export interface MaskedScale {
+export interface Mask {
   readonly key: Key
   readonly from: number
   /** 0 … 2³²; see `dropThreshold`. */
   readonly threshold: number
+}
+
+export interface MaskedScale extends Mask {
   readonly kept: number
   readonly dropped: number
 }
 
-/** What assembly/mask.ts exports. */
-export interface MaskExports {
+/** What assembly/mask.ts exports; sums of blocks are stored from `sums` on. */
+export interface MaskExports extends BlockSumsExports {
   maskedScale(
     x: number,
     out: number,
@@ -46,11 +53,25 @@ export interface MaskExports {
     key1: number,
     threshold: number,
   ): void
+  sumKept(
+    x: number,
+    count: number,
+    block: number,
+    key0: number,
+    key1: number,
+    threshold: number,
+    sums: number,
+  ): void
 }
 
 export const maskSplits: Splits<MaskExports> = {
   maskedScale: { moves: [FLOAT, FLOAT, 'count', 'block', 0, 0, 0, 0, 0], work: 16 },
   maskBits: { moves: [BIT, 'count', 'block', 0, 0, 0], work: 16 },
+  sumKept: {
+    moves: [FLOAT, 'count', 'block', 0, 0, 0, SUM],
+    work: 16,
+    grain: BLOCK_ELEMENTS,
+  },
 }
 
 export function bindMask(wasm: MaskExports): MaskKernels {
@@ -75,11 +96,20 @@ export function bindMask(wasm: MaskExports): MaskKernels {
       const { key, threshold } = mask
       wasm.maskBits(bits.pointer, count, blockOf(mask), key[0], key[1], threshold)
     },
+    sumKept(x, count, mask, before = 0) {
+      holdFloats(count, x)
+      const { key, threshold } = mask
+      const first = blockOf(mask)
+      return foldBlocks(wasm, x, count, before, (from, size, sums) => {
+        const at = x.pointer + FLOAT * from
+        wasm.sumKept(at, size, first + from / 4, key[0], key[1], threshold, sums)
+      })
+    },
   }
 }
 
 /** The number of the first element's Philox block. */
-function blockOf({ from }: Pick<MaskedScale, 'from'>): number {
+function blockOf({ from }: Mask): number {
   if (!(Number.isSafeInteger(from) && from >= 0 && from % 4 === 0)) {
     throw new InvalidInputError(
       'E_REGION',
