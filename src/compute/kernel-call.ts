@@ -5,13 +5,8 @@ import type { Move, Split } from './kernels/split.ts'
  * A call of a kernel, cut into pieces and laid out where all threads see it. Whoever has time takes
  * the next piece, so that a thread that wakes late, or never, only does less.
  */
-
-/** Threads wait for each other for half a piece on average; more pieces cost more than they save. */
-export const MAXIMUM_PIECES = 32
-
-/** What the calls of one memory are laid out in. */
 export interface CallBoard {
-  /** Places of `SIGNAL`, `LEFT`, `DONE` and `FAILED`. */
+  /** Places `SIGNAL` to `HELPED`, the last being one for each thread. */
   readonly words: Int32Array
   /** Number of the kernel, elements, elements of a piece, pieces. */
   readonly call: Float64Array
@@ -30,30 +25,38 @@ export const LEFT = 1
 export const DONE = 2
 /** Whether a piece threw. */
 export const FAILED = 3
+/** Whether thread n has done pieces since the caller last looked, at `HELPED + n`. */
+export const HELPED = 4
 
-const MAXIMUM_ARGUMENTS = 16
-const BOARD_BYTES = 64 + 8 * (8 + MAXIMUM_ARGUMENTS + 2 * MAXIMUM_PIECES)
+/** Threads wait for each other for half a piece on average; more pieces cost more than they save. */
+export const MAXIMUM_PIECES = 32
+
+/** More than the memory can feed. */
+export const MAXIMUM_THREADS = 16
+
+const WORDS = HELPED + MAXIMUM_THREADS
+/** Of `call`, `args`, `results` and `ones`. */
+const NUMBERS = [4, 12, MAXIMUM_PIECES, MAXIMUM_PIECES] as const
 
 export function createBoardMemory(): SharedArrayBuffer {
-  return new SharedArrayBuffer(BOARD_BYTES)
+  return new SharedArrayBuffer(4 * WORDS + 8 * NUMBERS.reduce((sum, length) => sum + length, 0))
 }
 
 export function viewBoard(memory: SharedArrayBuffer): CallBoard {
-  const numbers = new Float64Array(memory, 64)
-  const [args, results, ones] = [8, 8 + MAXIMUM_ARGUMENTS, 8 + MAXIMUM_ARGUMENTS + MAXIMUM_PIECES]
-  return {
-    words: new Int32Array(memory, 0, 4),
-    call: numbers.subarray(0, args),
-    args: numbers.subarray(args, results),
-    results: numbers.subarray(results, ones),
-    ones: numbers.subarray(ones),
-  }
+  let end = 4 * WORDS
+  const [call, args, results, ones] = NUMBERS.map((length) => {
+    const numbers = new Float64Array(memory, end, length)
+    end += numbers.byteLength
+    return numbers
+  }) as [Float64Array, Float64Array, Float64Array, Float64Array]
+  return { words: new Int32Array(memory, 0, WORDS), call, args, results, ones }
 }
 
-/** The exports of one thread, and what is its own: undefined in the thread that calls. */
 export interface KernelThread {
+  /** 0 for the thread that calls. */
+  readonly number: number
   readonly exports: Readonly<Record<string, (...args: readonly number[]) => number | undefined>>
-  /** The pointer that stands for the caller's counters. */
+  /** What it uses in place of the caller's counters, if not those. */
   readonly counters?: number
 }
 
@@ -64,22 +67,23 @@ export const kernelNumbers: ReadonlyMap<string, number> = new Map(
   entries.map(([name], number) => [name, number]),
 )
 
-/** Does pieces until all are taken; gives what one of them threw. */
+/** Does pieces until all are taken; gives what the first that failed threw. */
 export function doPieces(board: CallBoard, thread: KernelThread): unknown {
+  const { words, call, results } = board
   let failure: unknown
   for (;;) {
-    const left = Atomics.sub(board.words, LEFT, 1)
+    // Nothing else of the board may be read before there is a piece: it may be about to change.
+    const left = Atomics.sub(words, LEFT, 1)
     if (left <= 0) return failure
-    const pieces = board.call[3]!
-    const piece = pieces - left
+    const pieces = call[3]!
     try {
-      board.results[piece] = doPiece(board, thread, piece) ?? 0
+      results[pieces - left] = doPiece(board, thread, pieces - left) ?? 0
     } catch (error) {
       failure ??= error
-      Atomics.store(board.words, FAILED, 1)
+      Atomics.store(words, FAILED, 1)
     }
-    const done = Atomics.add(board.words, DONE, 1) + 1
-    if (done === pieces) Atomics.notify(board.words, DONE)
+    Atomics.store(words, HELPED + thread.number, 1)
+    if (Atomics.add(words, DONE, 1) + 1 === pieces) Atomics.notify(words, DONE)
   }
 }
 

@@ -5,6 +5,7 @@ import {
   DONE,
   doPieces,
   FAILED,
+  HELPED,
   kernelNumbers,
   type KernelThread,
   LEFT,
@@ -31,9 +32,7 @@ const GRAIN = 4096
 /** How often the caller looks whether the others are done before it sleeps: about a piece's time. */
 const SPINS = 10_000
 
-const COUNTERS = HISTOGRAM_BYTES / 4
-
-/** What each further thread needs of the memory's beginning: a page, and counters of its own. */
+/** What each further thread has of the memory's beginning: a page, then counters. */
 const THREAD_BYTES = PAGE_BYTES + HISTOGRAM_BYTES
 
 /** Pages before the first region. */
@@ -53,7 +52,8 @@ type Call = (...args: readonly number[]) => number | undefined
 /**
  * Shares calls of `exports` among `threads` threads, the caller's among them. The others start with
  * the first call that is long enough, do not keep the process alive, and sleep between calls. A call
- * ends when all its pieces are done; it does not wait for a thread that has not begun one.
+ * ends when all its pieces are done; it does not wait for a thread that has taken none, so one that
+ * cannot start costs nothing.
  */
 export function createKernelPool<Exports extends object>(
   { module, memory, exports }: { module: object; memory: SharedMemory; exports: Exports },
@@ -61,70 +61,38 @@ export function createKernelPool<Exports extends object>(
 ): KernelPool<Exports> {
   const boardMemory = createBoardMemory()
   const board = viewBoard(boardMemory)
-  const { words, call, args: places, results, ones } = board
-  const own: KernelThread = { exports: exports as unknown as KernelThread['exports'] }
-  const counters = Array.from(
-    { length: threads - 1 },
-    (_, i) => PAGE_BYTES + i * THREAD_BYTES + PAGE_BYTES,
-  )
+  const own: KernelThread = { number: 0, exports: exports as unknown as KernelThread['exports'] }
+  const others = Array.from({ length: threads - 1 }, (_, i): KernelWorkerInit => {
+    const page = PAGE_BYTES + i * THREAD_BYTES
+    const counters = page + PAGE_BYTES
+    return { module, memory, board: boardMemory, number: i + 1, page, counters }
+  })
   let workers: readonly Worker[] | undefined
 
-  function start(): readonly Worker[] {
-    const extension = extname(import.meta.url) // .ts in the repository, .js in the package
-    const file = new URL(`./kernel-worker${extension}`, import.meta.url)
-    try {
-      return counters.map((pointer) => {
-        const workerData: KernelWorkerInit = {
-          module,
-          memory,
-          board: boardMemory,
-          page: pointer - PAGE_BYTES,
-          counters: pointer,
-        }
-        const worker = new Worker(file, { workerData, execArgv: [], env: SHARE_ENV })
-        // Without it the others do all the pieces.
-        worker.on('error', () => undefined)
-        worker.unref()
-        return worker
-      })
-    } catch {
-      return []
-    }
-  }
-
   function share(name: string, split: Split, args: readonly number[]): number | undefined {
-    const original = own.exports[name]!
+    const alone = own.exports[name]!
     const moves = movesOf(split, args)
     const count = args[moves.indexOf('count')]!
-    if (count * (split.work ?? 1) < MINIMUM_WORK || clashes(moves, args, count))
-      return original(...args)
-    workers ??= start()
-    if (workers.length === 0) return original(...args)
+    const isLong = count * (split.work ?? 1) >= MINIMUM_WORK
+    if (!isLong || clash(moves, args, count)) return alone(...args)
+    workers ??= startWorkers(others)
+    if (workers.length === 0) return alone(...args)
 
     const grain = split.grain ?? GRAIN
     const size = Math.ceil(count / MAXIMUM_PIECES / grain) * grain
     const pieces = Math.ceil(count / size)
-    call.set([kernelNumbers.get(name)!, count, size, pieces])
-    places.set(args)
-    if (moves.includes('ones')) {
-      const bits = args[moves.indexOf(BIT)]!
-      for (let i = 1; i < pieces; i++) {
-        const before = own.exports['countBits']!(bits + (i - 1) * size * BIT, size)!
-        ones[i] = ones[i - 1]! + before
-      }
-    }
+    board.call.set([kernelNumbers.get(name)!, count, size, pieces])
+    board.args.set(args)
+    if (moves.includes('ones')) countOnes(args[moves.indexOf(BIT)]!, size, pieces)
     doTogether(pieces)
-
-    const table = moves.indexOf('counters')
-    if (table >= 0) {
-      for (const pointer of counters) own.exports['moveCounts']!(pointer, args[table]!, COUNTERS)
-    }
-    const result = resultOf(split, results.subarray(0, pieces), size)
-    const exceeded = split.limit !== undefined && result! > args[split.limit]!
-    return exceeded ? original(...args) : result
+    if (moves.includes('counters')) gatherCounters(args[moves.indexOf('counters')]!)
+    const result = resultOf(split, board.results.subarray(0, pieces), size)
+    const isExceeded = split.limit !== undefined && result! > args[split.limit]!
+    return isExceeded ? alone(...args) : result
   }
 
   function doTogether(pieces: number): void {
+    const { words } = board
     Atomics.store(words, DONE, 0)
     Atomics.store(words, LEFT, pieces)
     Atomics.add(words, SIGNAL, 1)
@@ -136,6 +104,20 @@ export function createKernelPool<Exports extends object>(
     }
     if (Atomics.exchange(words, FAILED, 0) === 1) {
       throw failure ?? new Error('a kernel failed in another thread')
+    }
+  }
+
+  function countOnes(bits: number, size: number, pieces: number): void {
+    for (let i = 1; i < pieces; i++) {
+      const inPiece = own.exports['countBits']!(bits + (i - 1) * size * BIT, size)!
+      board.ones[i] = board.ones[i - 1]! + inPiece
+    }
+  }
+
+  function gatherCounters(table: number): void {
+    for (const { number, counters } of others) {
+      if (Atomics.exchange(board.words, HELPED + number, 0) === 0) continue
+      own.exports['moveCounts']!(counters, table, HISTOGRAM_BYTES / 4)
     }
   }
 
@@ -153,25 +135,37 @@ export function createKernelPool<Exports extends object>(
   }
 }
 
+function startWorkers(inits: readonly KernelWorkerInit[]): readonly Worker[] {
+  const extension = extname(import.meta.url) // .ts in the repository, .js in the package
+  const file = new URL(`./kernel-worker${extension}`, import.meta.url)
+  try {
+    return inits.map((workerData) => {
+      const worker = new Worker(file, { workerData, execArgv: [], env: SHARE_ENV })
+      // One that cannot start takes no pieces, which is all there is to do about it.
+      worker.on('error', () => undefined)
+      worker.unref()
+      return worker
+    })
+  } catch {
+    return []
+  }
+}
+
 /**
  * Whether pieces would meet in memory: two arguments point into the same bytes without walking over
  * them in step.
  */
-function clashes(moves: readonly Move[], args: readonly number[], count: number): boolean {
+function clash(moves: readonly Move[], args: readonly number[], count: number): boolean {
   const spans = moves.flatMap((move, i) => {
     const step = move === 'ones' ? 4 : move
-    return typeof step === 'number' && step > 0
-      ? [{ step, start: args[i]!, end: args[i]! + Math.ceil(step * count) }]
-      : []
+    if (typeof step === 'string' || step === 0) return []
+    return [{ move, start: args[i]!, end: args[i]! + Math.ceil(step * count) }]
   })
   return spans.some((a, i) =>
-    spans.some(
-      (b, j) =>
-        i < j &&
-        a.start < b.end &&
-        b.start < a.end &&
-        (a.start !== b.start || a.step !== b.step || moves.includes('ones')),
-    ),
+    spans.slice(i + 1).some((b) => {
+      const inStep = a.start === b.start && a.move === b.move
+      return a.start < b.end && b.start < a.end && !inStep
+    }),
   )
 }
 

@@ -8,17 +8,19 @@ export interface KernelWorkerInit {
   readonly module: object
   readonly memory: SharedMemory
   readonly board: SharedArrayBuffer
-  /** The page of this thread, and its counters. */
+  readonly number: number
+  /** Pointers of this thread's page and of its counters. */
   readonly page: number
   readonly counters: number
 }
 
-const { module, memory, page, counters, ...init } = workerData as KernelWorkerInit
+const { module, memory, page, number, counters, ...init } = workerData as KernelWorkerInit
 const board = viewBoard(init.board)
 const exports = instantiate(module, memory, page) as KernelThread['exports']
+const thread: KernelThread = { number, exports, counters }
 
 for (;;) {
   const signal = Atomics.load(board.words, SIGNAL)
-  doPieces(board, { exports, counters })
+  doPieces(board, thread)
   Atomics.wait(board.words, SIGNAL, signal)
 }

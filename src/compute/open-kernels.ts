@@ -1,4 +1,5 @@
 import { InvalidInputError } from '../errors.ts'
+import { MAXIMUM_THREADS } from './kernel-call.ts'
 import type { Kernels } from './kernels.ts'
 import { createKernelPool, reservedPages } from './kernel-pool.ts'
 import { kernelsWasm } from './kernels-wasm.ts'
@@ -17,9 +18,6 @@ import { compile, createSharedMemory, instantiate, PAGE_BYTES } from './web-asse
 
 /** 65,536 pages: what a 32-bit pointer reaches. Address space only; pages cost memory once used. */
 const MAXIMUM_BYTES = 2 ** 32
-
-/** More than the memory can feed. */
-const MAXIMUM_THREADS = 16
 
 type Exports = BitsExports &
   ConvertExports &

@@ -241,6 +241,24 @@ describe('kernels on several threads', () => {
     }
   })
 
+  it('go on alone when another thread cannot start', async () => {
+    const memory = createSharedMemory(reservedPages(2) + 64, 128)
+    const module = compile(Buffer.from(kernelsWasm, 'base64'))
+    const exports = instantiate(module, memory, 0) as MaskExports
+    const pool = createKernelPool({ module: {}, memory, exports }, 2)
+    const [pointer, count] = [reservedPages(2) * 65_536, 2 ** 20]
+    const bits = new Uint8Array(memory.buffer, pointer, count / 8)
+    exports.maskBits(pointer, count, 0, 1, 2, 2 ** 31)
+    const expected = bits.slice()
+    for (let i = 0; i < 3; i++) {
+      bits.fill(0)
+      pool.exports.maskBits(pointer, count, 0, 1, 2, 2 ** 31)
+      assert.equal(Buffer.compare(bits, expected), 0)
+      await sleep(100)
+    }
+    await pool.close()
+  })
+
   it('go on alone after close', async () => {
     const data = makeData(openKernels({ threads: 2 }))
     const use = uses['maskedScale']!

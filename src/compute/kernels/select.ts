@@ -38,8 +38,9 @@ export interface SelectExports {
 export const selectSplits: Splits<SelectExports> = {
   // Each piece keeps as many ties as all may: too many only in the call in which they run out.
   keepLargest: { moves: [FLOAT, FLOAT, 'count', 0, 0], result: 'sum', limit: 4 },
-  histogramHigh: { moves: [FLOAT, 'count', 'counters'], work: 4 },
-  histogramLow: { moves: [FLOAT, 'count', 0, 'counters'], work: 4 },
+  // They take four copies' time, but two threads' counters have to be added.
+  histogramHigh: { moves: [FLOAT, 'count', 'counters'], work: 2 },
+  histogramLow: { moves: [FLOAT, 'count', 0, 'counters'], work: 2 },
   countMagnitude: { moves: [FLOAT, 'count', 0], result: 'sum' },
 }
 
