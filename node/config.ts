@@ -12,7 +12,7 @@ export interface Config {
   readonly listen: readonly string[]
   /** Multiaddrs of peers to stay connected to. */
   readonly peers: readonly string[]
-  /** Threads that onnxruntime may use for one run. */
+  /** Threads that the kernels may share a call among, and that onnxruntime may use for a run. */
   readonly threads: number
 }
 

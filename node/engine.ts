@@ -29,7 +29,7 @@ export interface Engine {
 }
 
 export interface EngineInit {
-  /** Threads that onnxruntime may use for one run. */
+  /** Threads of the kernels, and of a run of onnxruntime. */
   readonly threads: number
   /** Imported in place of onnxruntime-node. */
   readonly runtimeModule?: string | undefined
@@ -42,7 +42,9 @@ export async function createEngine({ threads, runtimeModule }: EngineInit): Prom
     loadArchitectures(),
     loadStrategies(),
   ])
-  const kernels = openKernels()
+  // Two sets of threads, which take turns: an evaluation prepares weights, then waits for a run. What
+  // has no work sleeps, onnxruntime's threads too, so neither takes a core from the other.
+  const kernels = openKernels({ threads })
   let started: Promise<{ evaluator: Evaluator; runtime: Runtime }> | undefined
   const start = async (): Promise<{ evaluator: Evaluator; runtime: Runtime }> => {
     const module = runtimeModule === undefined ? {} : { module: runtimeModule }
@@ -67,6 +69,7 @@ export async function createEngine({ threads, runtimeModule }: EngineInit): Prom
       const running = await started?.catch(() => undefined)
       await running?.evaluator.close()
       await running?.runtime.close()
+      await kernels.close()
     },
   }
 }

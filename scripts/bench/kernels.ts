@@ -1,19 +1,23 @@
 import { performance } from 'node:perf_hooks'
-import { HISTOGRAM_BYTES, type Region } from '../../src/compute/kernels.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { HISTOGRAM_BYTES, type Kernels, type Region } from '../../src/compute/kernels.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
 import { createRandom, dropThreshold } from '../../src/random.ts'
-import { type Bench, type BenchOptions, rateFigure } from './figure.ts'
+import { type Bench, type BenchOptions, type Figure, rateFigure } from './figure.ts'
 
 /**
- * Each kernel, on one thread, against `Uint8Array.set` in the same memory. Rates are bytes that must
- * be read plus bytes that must be written per second; every sample of a kernel follows a sample of
- * the copy, so that both meet the same neighbours on the machine.
+ * Each kernel, on one thread and on two, against a copy in the same memory by as many threads. Rates
+ * are bytes that must be read plus bytes that must be written per second; every sample of a kernel
+ * follows a sample of the copy, so that both meet the same neighbours on the machine.
  */
 
 const ELEMENTS = 16 * 2 ** 20
 const SAMPLES = 7
 
-/** Of the copy's rate, at least. */
+/** What another thread takes to start, and more. */
+const START_MS = 500
+
+/** Of the copy's rate, at least, on two threads. */
 const TARGETS: Readonly<Record<string, number>> = {
   addScaled: 0.7,
   keepLargest: 0.7,
@@ -27,23 +31,32 @@ const TARGETS: Readonly<Record<string, number>> = {
 }
 
 export async function run({ quick }: BenchOptions): Promise<Bench> {
-  const { kernels, copy } = createCases()
-  const figures = Object.entries(kernels).map(([name, { bytes, work }]) => {
+  const samples = quick ? 2 : SAMPLES
+  return {
+    note:
+      '16 Mi elements. The baseline is a copy in the same memory by as many threads; rates count the ' +
+      'bytes that must be read and written.',
+    figures: [...(await measure(1, samples)), ...(await measure(2, samples))],
+  }
+}
+
+async function measure(threads: number, samples: number): Promise<Figure[]> {
+  await using k = openKernels({ threads })
+  const { kernels, copy } = createCases(k)
+  copy()
+  await sleep(START_MS)
+  return Object.entries(kernels).map(([name, { bytes, work }]) => {
     const rates: number[] = []
     const copyRates: number[] = []
     work()
-    for (let i = 0; i < (quick ? 2 : SAMPLES); i++) {
+    for (let i = 0; i < samples; i++) {
       copyRates.push(rate(8, copy))
       rates.push(rate(bytes, work))
     }
-    return rateFigure(name, rates, copyRates, 'GB/s', TARGETS[name])
+    return threads === 1
+      ? rateFigure(name, rates, copyRates, 'GB/s')
+      : rateFigure(`${name}, ${threads} threads`, rates, copyRates, 'GB/s', TARGETS[name])
   })
-  return {
-    note:
-      'One thread, 16 Mi elements. The baseline is a copy in the same memory; rates count the ' +
-      'bytes that must be read and written. The targets were set for two threads.',
-    figures,
-  }
 }
 
 interface Case {
@@ -52,9 +65,8 @@ interface Case {
   readonly work: () => unknown
 }
 
-function createCases(): { copy: () => void; kernels: Record<string, Case> } {
+function createCases(k: Kernels): { copy: () => void; kernels: Record<string, Case> } {
   const n = ELEMENTS
-  const k = openKernels()
   const floats = () => k.allocate(n * 4)
   const [a, b, c, out] = [floats(), floats(), floats(), floats()]
   const [half, otherHalf] = [k.allocate(n * 2), k.allocate(n * 2)]
@@ -76,7 +88,7 @@ function createCases(): { copy: () => void; kernels: Record<string, Case> } {
   const median = 0x3f000000
 
   return {
-    copy: () => out.u8.set(a.u8),
+    copy: () => k.widen('F32', a, out, n),
     kernels: {
       widenBf16: { bytes: 6, work: () => k.widen('BF16', half, out, n) },
       widenF16: { bytes: 6, work: () => k.widen('F16', half, out, n) },
@@ -90,6 +102,7 @@ function createCases(): { copy: () => void; kernels: Record<string, Case> } {
       scale: { bytes: 8, work: () => k.scale(a, out, n, 0.5) },
       addScaled: { bytes: 12, work: () => k.addScaled(a, out, n, 1e-9) },
       maskedScale: { bytes: 8, work: () => k.maskedScale(a, out, n, mask) },
+      sumKept: { bytes: 4, work: () => k.sumKept(a, n, mask) },
       maskBits: { bytes: 1 / 8, work: () => k.maskBits(out, n, mask) },
       keepLargest: { bytes: 8, work: () => k.keepLargest(a, out, n, median, 1000) },
       histogramHigh: { bytes: 4, work: () => k.histogramHigh(a, n, counts) },
@@ -100,6 +113,10 @@ function createCases(): { copy: () => void; kernels: Record<string, Case> } {
         work: () => k.electAndMerge([a, b, c], out, n, { ...merge, normalize: true }),
       },
       packSigns: { bytes: 4 + 1 / 8, work: () => k.packSigns(a, out, n) },
+      signsAndMagnitude: {
+        bytes: 4 + 1 / 4,
+        work: () => k.signsAndMagnitude(a, out, half, n),
+      },
       unpackSigns: { bytes: 4 + 1 / 8, work: () => k.unpackSigns(bits, out, n, 0.01) },
       packNonzero: { bytes: 4 + 1 / 8, work: () => k.packNonzero(a, out, n) },
       clearByBits: { bytes: 8 + 1 / 8, work: () => k.clearByBits(bits, out, n) },

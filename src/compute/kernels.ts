@@ -8,17 +8,18 @@ import type { OrderedKernels } from './kernels/ordered.ts'
 import type { RankKernels } from './kernels/rank.ts'
 import type { ReduceKernels } from './kernels/reduce.ts'
 import type { SelectKernels } from './kernels/select.ts'
+import type { SignPlanesKernels } from './kernels/sign-planes.ts'
 import type { Region } from './kernels/region.ts'
 
 export type { ElectAndMerge } from './kernels/elect.ts'
-export type { MaskedScale } from './kernels/mask.ts'
+export type { Mask, MaskedScale } from './kernels/mask.ts'
 export type { Region } from './kernels/region.ts'
 export { HISTOGRAM_BYTES } from './kernels/select.ts'
 
 /**
  * The arithmetic of published bytes: WASM SIMD kernels over one shared memory. Every kernel is
- * synchronous and bit-exact: the same bytes on every machine and for every split into chunks
- * (no fused multiply-add, no relaxed SIMD, reductions in f64 per block of `BLOCK_ELEMENTS`). Each
+ * synchronous and bit-exact: the same bytes on every machine, for every number of threads and every
+ * split into chunks (no fused multiply-add, no relaxed SIMD, reductions in f64 per block of `BLOCK_ELEMENTS`). Each
  * family stands in `kernels/` with the exports of the assembly file of the same name.
  */
 export interface Kernels
@@ -33,10 +34,11 @@ export interface Kernels
     OrderedKernels,
     RankKernels,
     ReduceKernels,
-    SelectKernels {}
+    SelectKernels,
+    SignPlanesKernels {}
 
-/** The kernels' memory, which hands out regions. */
-export interface Memory {
+/** The kernels' memory, which hands out regions, and their threads. */
+export interface Memory extends AsyncDisposable {
   /** The memory as it is now, for a worker that makes views of regions. */
   readonly buffer: SharedArrayBuffer
   /** Bytes handed out now, and the most there ever were: what a memory ceiling is checked against. */
@@ -49,4 +51,6 @@ export interface Memory {
   allocate(bytes: number): Region
   /** Gives a region back; a region may be used no more after it. */
   release(region: Region): void
+  /** Ends all threads but the caller's, on which kernels still run. May be called again. */
+  close(): Promise<void>
 }

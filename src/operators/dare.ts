@@ -3,7 +3,7 @@ import { seedParameter } from '../parameters.ts'
 import { dropThreshold, maskKey } from '../random.ts'
 import { defineOperator, type Mode } from './index.ts'
 import { type Drawing, drawnByMagnitude, drawnByMask, drawnBySign } from './statistics/drawing.ts'
-import { l1Ratio } from './statistics/l1-ratio.ts'
+import { randomL1Ratio } from './statistics/l1-ratio.ts'
 import type { Statistic } from './statistics/statistic.ts'
 
 /**
@@ -45,8 +45,8 @@ export const operator = defineOperator({
   identity: { p: 0, select: 'random' },
   scope: 'matrices',
   inputs: ({ select }) => (select === 'mask' ? 2 : 1),
-  scratch: (_inputs, mode, { select }) =>
-    select === 'magnitude' ? 2 : select === 'random' && mode !== 'mergekit' ? 0 : 1,
+  scratch: (_inputs, _mode, { select }) =>
+    select === 'magnitude' ? 2 : select === 'random' ? 0 : 1,
   intensity({ p, k, select }, mode) {
     if (select !== 'random' || isRescaled(mode, k)) return undefined
     return (1 - k) ** 2 * (p === 1 ? 1 : p / (1 - p))
@@ -54,7 +54,7 @@ export const operator = defineOperator({
   statistic({ p, k, select, seed }, mode): Statistic<number | Drawing> | undefined {
     switch (select) {
       case 'random':
-        return isRescaled(mode, k) ? randomLoss(p, seed) : undefined
+        return isRescaled(mode, k) ? randomL1Ratio(p, seed) : undefined
       case 'sign':
         return drawnBySign()
       case 'magnitude':
@@ -86,15 +86,6 @@ export const operator = defineOperator({
       kernels.maskedScale(x!, out, count, { ...mask, from })
   },
 })
-
-function randomLoss(p: number, seed: number): Statistic<number> {
-  return l1Ratio({
-    open(kernels, { name }) {
-      const mask = { key: maskKey(seed, name), threshold: dropThreshold(p), kept: 1, dropped: 0 }
-      return (x, out, from, count) => kernels.maskedScale(x, out, count, { ...mask, from })
-    },
-  })
-}
 
 /** Where everything is drawn the factor of the others has no meaning. */
 function keptFactor(p: number, k: number): number {

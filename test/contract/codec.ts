@@ -39,11 +39,13 @@ export function codecContract(codec: Codec, cases: readonly CodecCase[]): void {
 }
 
 function contractOf(codec: Codec, use: CodecCase): void {
-  const kernels = openKernels()
+  // What is asserted knows nothing of threads.
+  const kernels = openKernels({ threads: 2 })
   const context = { kernels, codecs: registryOf('codec', [codec]) }
   const { parameters } = use
 
   afterEach('gives all memory back', () => assert.equal(kernels.allocated, 0))
+  after(() => kernels.close())
 
   function makeTensor(count: number, dtype: WeightDType, name = TENSOR): TestTensor {
     const tensor = randomTensor(count, dtype, name)

@@ -1,6 +1,9 @@
 import type { Key } from '../../random.ts'
 import { InvalidInputError } from '../../errors.ts'
+import { BLOCK_ELEMENTS } from '../../tensors/blocks.ts'
+import { type BlockSumsExports, foldBlocks, SUM } from './block-sums.ts'
 import { holdBits, holdFloats, type Region } from './region.ts'
+import { BIT, FLOAT, type Splits } from './split.ts'
 
 /** Masks, drawn from a seed or given as bits. */
 export interface MaskKernels {
@@ -12,7 +15,7 @@ export interface MaskKernels {
    */
   maskedScale(x: Region, out: Region, count: number, mask: MaskedScale): void
   /** Bit i of `bits` (little endian within bytes) is 1 where the element is kept. */
-  maskBits(bits: Region, count: number, mask: Omit<MaskedScale, 'dropped' | 'kept'>): void
+  maskBits(bits: Region, count: number, mask: Mask): void
   /** The same with a mask that is given: `set · x` where a bit is 1, `clear · x` where it is 0. */
   scaleByBits(
     x: Region,
@@ -21,26 +24,29 @@ export interface MaskKernels {
     count: number,
     factors: { readonly set: number; readonly clear: number },
   ): void
+  /** What `sumMagnitudes` gives of x with the dropped elements at 0. */
+  sumKept(x: Region, count: number, mask: Mask, before?: number): number
 }
 
-export interface MaskedScale {
+export interface Mask {
   readonly key: Key
   readonly from: number
   /** 0 … 2³²; see `dropThreshold`. */
   readonly threshold: number
+}
+
+export interface MaskedScale extends Mask {
   readonly kept: number
   readonly dropped: number
 }
 
-/** What assembly/mask.ts exports. */
-export interface MaskExports {
-  /** The mask starts with block `high` · 2³² + `low`. */
+/** What assembly/mask.ts exports; sums of blocks are stored from `sums` on. */
+export interface MaskExports extends BlockSumsExports {
   maskedScale(
     x: number,
     out: number,
     count: number,
-    low: number,
-    high: number,
+    block: number,
     key0: number,
     key1: number,
     threshold: number,
@@ -50,27 +56,44 @@ export interface MaskExports {
   maskBits(
     bits: number,
     count: number,
-    low: number,
-    high: number,
+    block: number,
     key0: number,
     key1: number,
     threshold: number,
   ): void
   scaleByBits(x: number, bits: number, out: number, count: number, set: number, clear: number): void
+  sumKept(
+    x: number,
+    count: number,
+    block: number,
+    key0: number,
+    key1: number,
+    threshold: number,
+    sums: number,
+  ): void
+}
+
+export const maskSplits: Splits<MaskExports> = {
+  maskedScale: { moves: [FLOAT, FLOAT, 'count', 'block', 0, 0, 0, 0, 0], work: 16 },
+  maskBits: { moves: [BIT, 'count', 'block', 0, 0, 0], work: 16 },
+  scaleByBits: { moves: [FLOAT, BIT, FLOAT, 'count', 0, 0] },
+  sumKept: {
+    moves: [FLOAT, 'count', 'block', 0, 0, 0, SUM],
+    work: 16,
+    grain: BLOCK_ELEMENTS,
+  },
 }
 
 export function bindMask(wasm: MaskExports): MaskKernels {
   return {
     maskedScale(x, out, count, mask) {
       holdFloats(count, x, out)
-      const [low, high] = blockOf(mask)
       const { key, threshold, kept, dropped } = mask
       wasm.maskedScale(
         x.pointer,
         out.pointer,
         count,
-        low,
-        high,
+        blockOf(mask),
         key[0],
         key[1],
         threshold,
@@ -80,9 +103,17 @@ export function bindMask(wasm: MaskExports): MaskKernels {
     },
     maskBits(bits, count, mask) {
       holdBits(count, bits)
-      const [low, high] = blockOf(mask)
       const { key, threshold } = mask
-      wasm.maskBits(bits.pointer, count, low, high, key[0], key[1], threshold)
+      wasm.maskBits(bits.pointer, count, blockOf(mask), key[0], key[1], threshold)
+    },
+    sumKept(x, count, mask, before = 0) {
+      holdFloats(count, x)
+      const { key, threshold } = mask
+      const first = blockOf(mask)
+      return foldBlocks(wasm, x, count, before, (from, size, sums) => {
+        const at = x.pointer + FLOAT * from
+        wasm.sumKept(at, size, first + from / 4, key[0], key[1], threshold, sums)
+      })
     },
     scaleByBits(x, bits, out, count, { set, clear }) {
       holdFloats(count, x, out)
@@ -92,8 +123,8 @@ export function bindMask(wasm: MaskExports): MaskKernels {
   }
 }
 
-/** The Philox block of the first element, as two words. */
-function blockOf({ from }: Pick<MaskedScale, 'from'>): [low: number, high: number] {
+/** The number of the first element's Philox block. */
+function blockOf({ from }: Mask): number {
   if (!(Number.isSafeInteger(from) && from >= 0 && from % 4 === 0)) {
     throw new InvalidInputError(
       'E_REGION',
@@ -104,5 +135,5 @@ function blockOf({ from }: Pick<MaskedScale, 'from'>): [low: number, high: numbe
       },
     )
   }
-  return [(from / 4) >>> 0, Math.floor(from / 2 ** 34)]
+  return from / 4
 }
