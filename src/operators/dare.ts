@@ -1,5 +1,6 @@
 import { seedParameter } from '../parameters.ts'
 import { dropThreshold, maskKey } from '../random.ts'
+import { emitMaskedScale, factorMask } from './graphs/masked-scale.ts'
 import { defineOperator } from './index.ts'
 import { l1Ratio } from './statistics/l1-ratio.ts'
 
@@ -30,14 +31,30 @@ export const operator = defineOperator({
   scratch: (_inputs, mode) => (mode === 'mergekit' ? 1 : 0),
   statistic: ({ p, k, seed }, mode) =>
     mode === 'mergekit' && k === 0 ? l1Ratio(p, seed) : undefined,
-  open({ kernels, spec, statistic, parameters: { p, k, seed } }) {
-    const mask = {
-      key: maskKey(seed, spec.name),
-      threshold: dropThreshold(p),
-      dropped: Math.fround(k),
-      // At p = 1 every element is drawn and the factor of the others has no meaning.
-      kept: p === 1 ? 1 : Math.fround(statistic ?? (1 - k * p) / (1 - p)),
-    }
+  open({ kernels, spec, statistic, parameters }) {
+    const mask = maskOf(spec.name, parameters, statistic)
     return ([x], out, from, count) => kernels.maskedScale(x!, out, count, { ...mask, from })
   },
+  graph: {
+    masks: ({ kernels, spec, statistic, parameters }) => [
+      factorMask(kernels, maskOf(spec.name, parameters, statistic)),
+    ],
+    emit: (emitter, [x], _context, [factor]) => emitMaskedScale(emitter, x!, factor!),
+  },
 })
+
+interface Draw {
+  readonly p: number
+  readonly k: number
+  readonly seed: number
+}
+
+function maskOf(tensor: string, { p, k, seed }: Draw, realised: number | undefined) {
+  return {
+    key: maskKey(seed, tensor),
+    threshold: dropThreshold(p),
+    dropped: Math.fround(k),
+    // At p = 1 every element is drawn and the factor of the others has no meaning.
+    kept: p === 1 ? 1 : Math.fround(realised ?? (1 - k * p) / (1 - p)),
+  }
+}

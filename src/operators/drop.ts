@@ -1,5 +1,6 @@
 import { seedParameter } from '../parameters.ts'
 import { dropThreshold, maskKey } from '../random.ts'
+import { emitMaskedScale, factorMask } from './graphs/masked-scale.ts'
 import { defineOperator } from './index.ts'
 
 /** Random pruning without rescaling, the baseline that DARE is compared with: E[Δ̂] = (1 − p) · Δ. */
@@ -14,13 +15,16 @@ export const operator = defineOperator({
   },
   identity: { p: 0 },
   scope: 'matrices',
-  open({ kernels, spec, parameters: { p, seed } }) {
-    const mask = {
-      key: maskKey(seed, spec.name),
-      threshold: dropThreshold(p),
-      dropped: 0,
-      kept: 1,
-    }
+  open({ kernels, spec, parameters }) {
+    const mask = maskOf(spec.name, parameters)
     return ([x], out, from, count) => kernels.maskedScale(x!, out, count, { ...mask, from })
   },
+  graph: {
+    masks: ({ kernels, spec, parameters }) => [factorMask(kernels, maskOf(spec.name, parameters))],
+    emit: (emitter, [x], _context, [factor]) => emitMaskedScale(emitter, x!, factor!),
+  },
 })
+
+function maskOf(tensor: string, { p, seed }: { readonly p: number; readonly seed: number }) {
+  return { key: maskKey(seed, tensor), threshold: dropThreshold(p), dropped: 0, kept: 1 }
+}

@@ -1,5 +1,6 @@
 import type { Codec } from '../codecs/index.ts'
 import type { Kernels, Region } from '../compute/kernels.ts'
+import type { Emitter } from '../graphs/emitter.ts'
 import type { ParameterTable, ValuesOf } from '../parameters.ts'
 import { loadRegistry, type Registry } from '../registry.ts'
 import type { Scope } from '../tensors/scope.ts'
@@ -46,6 +47,26 @@ export type ChunkMap = (
   count: number,
 ) => void | Promise<void>
 
+/**
+ * An operator's map as ONNX nodes, for tensors that stay on a device. It equals what the kernels
+ * compute but for denormals, which devices may flush to 0, and for the last bit of a quotient. What
+ * it gives is measured; what is published comes from the kernels.
+ */
+export interface OperatorGraph<P, S> {
+  /**
+   * What only kernels can tell about the elements, such as a random mask: each map gives one more f32
+   * tensor, as large as the inputs.
+   */
+  masks?(context: TensorContext<P, S>): readonly ChunkMap[]
+  /** Emits the nodes and returns the name of the result. */
+  emit(
+    emitter: Emitter,
+    inputs: readonly string[],
+    context: Omit<TensorContext<P, S>, 'kernels' | 'codecs' | 'scratch'>,
+    masks: readonly string[],
+  ): string
+}
+
 export interface Operator<T extends ParameterTable = ParameterTable, S = unknown> {
   readonly id: string
   readonly kind: 'edit' | 'merge'
@@ -70,6 +91,8 @@ export interface Operator<T extends ParameterTable = ParameterTable, S = unknown
   statistic?(parameters: ValuesOf<T>, mode: Mode): Statistic<S> | undefined
   /** Starts one tensor. */
   open(context: TensorContext<ValuesOf<T>, S>): ChunkMap
+  /** The same map for a device, where the operator has one. */
+  readonly graph?: OperatorGraph<ValuesOf<T>, S>
 }
 
 /** Declares an operator; it exists to infer the names and types of parameters and statistics. */

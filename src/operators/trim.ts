@@ -1,3 +1,4 @@
+import { cutsTies, emitLargest, keptMask } from './graphs/largest.ts'
 import { defineOperator } from './index.ts'
 import { createTrim, topMagnitudes } from './statistics/top-magnitudes.ts'
 
@@ -22,5 +23,11 @@ export const operator = defineOperator({
   open({ kernels, spec, statistic: [selection] }) {
     const trim = createTrim(kernels, selection!, spec.name)
     return ([x], out, _from, count) => trim(x!, out, count)
+  },
+  graph: {
+    masks: ({ kernels, spec, statistic: [selection] }) =>
+      cutsTies(selection!, spec.name) ? [keptMask(kernels, selection!, spec.name)] : [],
+    emit: (emitter, [x], { spec, statistic: [selection] }, [mask]) =>
+      emitLargest(emitter, x!, selection!, spec.name, mask),
   },
 })

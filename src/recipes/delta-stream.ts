@@ -112,16 +112,27 @@ function openWeights({ checkpoint }: WeightsStep, job: TensorJob): DeltaStream {
 }
 
 async function openOperator(node: OperatorStep, job: TensorJob): Promise<DeltaStream> {
-  const inputs = await openInputs(node, job)
-  const scratch = takeScratch(node, job.lease, job.chunk)
-  const statistic = await gather(node, inputs, scratch, job)
+  const { inputs, context } = await prepareOperator(node, job)
   let map: ChunkMap
   return async (out, from, count) => {
-    if (from === 0) map = startOperator(node, scratch, statistic, job)
+    if (from === 0) map = node.operator.open(context)
     await inputs.fill(from, count)
     await map(inputs.regions, out, from, count)
   }
 }
+
+/** An operator's inputs and what it may look at, its statistic among it. */
+export async function prepareOperator(
+  node: OperatorStep,
+  job: TensorJob,
+): Promise<{ readonly inputs: Inputs; readonly context: OperatorContext }> {
+  const inputs = await openInputs(node, job)
+  const scratch = takeScratch(node, job.lease, job.chunk)
+  const statistic = await gather(node, inputs, scratch, job)
+  return { inputs, context: contextOf(node, scratch, statistic, job) }
+}
+
+type OperatorContext = Parameters<OperatorStep['operator']['open']>[0]
 
 /** Maps the tensor in one chunk as it is opened, and hands out pieces of the result. */
 async function openWhole(node: OperatorStep, job: TensorJob): Promise<DeltaStream> {
@@ -141,7 +152,7 @@ async function openWhole(node: OperatorStep, job: TensorJob): Promise<DeltaStrea
   const inputs = { regions, fill: () => Promise.resolve() }
   const oneChunk = { ...job, chunks: () => [{ from: 0, count: elements }] }
   const statistic = await gather(node, inputs, scratch, oneChunk)
-  await startOperator(node, scratch, statistic, job)(regions, result, 0, elements)
+  await node.operator.open(contextOf(node, scratch, statistic, job))(regions, result, 0, elements)
   return (out, from, count) => Promise.resolve(out.f32.set(result.f32.subarray(from, from + count)))
 }
 
@@ -168,14 +179,14 @@ async function gather(
   return fold.value()
 }
 
-function startOperator(
-  { operator, mode, parameters, inputs }: OperatorStep,
+function contextOf(
+  { mode, parameters, inputs }: OperatorStep,
   scratch: readonly Region[],
   statistic: unknown,
   { plan: { context }, spec }: TensorJob,
-): ChunkMap {
+): OperatorContext {
   const { kernels, codecs } = context
-  return operator.open({
+  return {
     kernels,
     codecs,
     mode,
@@ -184,7 +195,7 @@ function startOperator(
     inputs: inputs.length,
     statistic,
     scratch,
-  })
+  }
 }
 
 /** Waits for all, also when one fails: none may write into a region that has been given back. */
