@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { promisify } from 'node:util'
 import { brotliDecompressSync } from 'node:zlib'
-
-const run = promisify(execFile)
 
 /**
  * SwiftShader, a Vulkan driver in software, unpacked from the npm package that carries it. It is part
@@ -17,8 +13,6 @@ const run = promisify(execFile)
 export interface SwiftShader {
   /** The environment of a process that shall find this driver and no other. */
   readonly env: NodeJS.ProcessEnv
-  /** Runs a module of the repository in a child and resolves to the JSON that it prints. */
-  run(module: URL, ...args: readonly string[]): Promise<unknown>
   remove(): void
 }
 
@@ -36,10 +30,6 @@ export function unpackSwiftShader(): SwiftShader {
   }
   return {
     env,
-    async run(module, ...args) {
-      const { stdout } = await run(process.execPath, [module.pathname, ...args], { env })
-      return JSON.parse(stdout)
-    },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }
 }
@@ -48,8 +38,10 @@ export function unpackSwiftShader(): SwiftShader {
 function untar(archive: Uint8Array, folder: string): string[] {
   const names: string[] = []
   const field = (at: number, length: number): string =>
-    Buffer.from(archive.subarray(at, at + length)).toString('latin1').split('\0')[0]!
-  for (let at = 0; field(at, 100) !== ''; ) {
+    Buffer.from(archive.subarray(at, at + length))
+      .toString('latin1')
+      .split('\0')[0]!
+  for (let at = 0; field(at, 100) !== '';) {
     const name = field(at, 100)
     const size = parseInt(field(at + 124, 12), 8)
     const isFile = ['', '0'].includes(field(at + 156, 1))
