@@ -111,7 +111,9 @@ export async function openRuntime(kernels: Kernels, init: RuntimeInit = {}): Pro
   async function create(model: Uint8Array, resident: boolean): Promise<number> {
     const session = ++sessions
     await thread.ask({ kind: 'create', session, model, resident }).catch((cause: unknown) => {
-      throw failure('onnxruntime refused a model', cause, 'npm install onnxruntime-node@~1.30.0')
+      throw failure('onnxruntime refused a model', cause, [
+        device === 'cpu' ? 'npm install onnxruntime-node@~1.30.0' : 'deltaswarm doctor engine',
+      ])
     })
     return session
   }
