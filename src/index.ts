@@ -49,6 +49,7 @@ export {
   toEncoded,
 } from './codecs/manifest/manifest.ts'
 export { verifyTensor } from './codecs/manifest/verify.ts'
+export { checkKernels } from './compute/check-kernels.ts'
 export { type Kernels } from './compute/kernels.ts'
 export { type Device, devices, openRuntime, type Runtime } from './compute/onnxruntime.ts'
 export { openKernels } from './compute/open-kernels.ts'

@@ -1,10 +1,6 @@
 import { type Device, EnvironmentError } from '../../src/index.ts'
+import type { DeviceWish } from '../config.ts'
 import { type Probe, probeDevice } from './probe.ts'
-
-/** What a user may wish for; `auto` takes a device that is worth it, and else the CPU. */
-export const deviceWishes = ['auto', 'cpu', 'webgpu', 'cuda'] as const
-
-export type DeviceWish = (typeof deviceWishes)[number]
 
 export interface DeviceChoice {
   readonly device: Device
@@ -12,7 +8,7 @@ export interface DeviceChoice {
   readonly line: string
 }
 
-/** Tries a device, each once in a process: what its driver is does not change meanwhile. */
+/** Tries a device. */
 export type Prober = (device: Device) => Promise<Probe>
 
 /** What `auto` tries, the best first. */
@@ -54,6 +50,7 @@ export function isWorthIt(probe: Probe): boolean {
   return probe.works && probe.speedup >= LEAST_SPEEDUP
 }
 
+/** What was found in this process; a driver does not change meanwhile. */
 const probes = new Map<Device, Promise<Probe>>()
 
 export function rememberedProbe(device: Device): Promise<Probe> {
