@@ -1,6 +1,6 @@
 import { seedParameter } from '../parameters.ts'
 import { dropThreshold, maskKey } from '../random.ts'
-import { emitMaskedScale, factorMask } from './graphs/masked-scale.ts'
+import { maskedScaleGraph } from './graphs/masked-scale.ts'
 import { defineOperator } from './index.ts'
 import { l1Ratio } from './statistics/l1-ratio.ts'
 
@@ -35,12 +35,8 @@ export const operator = defineOperator({
     const mask = maskOf(spec.name, parameters, statistic)
     return ([x], out, from, count) => kernels.maskedScale(x!, out, count, { ...mask, from })
   },
-  graph: {
-    masks: ({ kernels, spec, statistic, parameters }) => [
-      factorMask(kernels, maskOf(spec.name, parameters, statistic)),
-    ],
-    emit: (emitter, [x], _context, [factor]) => emitMaskedScale(emitter, x!, factor!),
-  },
+  graph: ({ kernels, spec, statistic, parameters }) =>
+    maskedScaleGraph(kernels, maskOf(spec.name, parameters, statistic)),
 })
 
 interface Draw {

@@ -1,6 +1,6 @@
 import { seedParameter } from '../parameters.ts'
 import { dropThreshold, maskKey } from '../random.ts'
-import { emitMaskedScale, factorMask } from './graphs/masked-scale.ts'
+import { maskedScaleGraph } from './graphs/masked-scale.ts'
 import { defineOperator } from './index.ts'
 
 /** Random pruning without rescaling, the baseline that DARE is compared with: E[Δ̂] = (1 − p) · Δ. */
@@ -19,10 +19,8 @@ export const operator = defineOperator({
     const mask = maskOf(spec.name, parameters)
     return ([x], out, from, count) => kernels.maskedScale(x!, out, count, { ...mask, from })
   },
-  graph: {
-    masks: ({ kernels, spec, parameters }) => [factorMask(kernels, maskOf(spec.name, parameters))],
-    emit: (emitter, [x], _context, [factor]) => emitMaskedScale(emitter, x!, factor!),
-  },
+  graph: ({ kernels, spec, parameters }) =>
+    maskedScaleGraph(kernels, maskOf(spec.name, parameters)),
 })
 
 function maskOf(tensor: string, { p, seed }: { readonly p: number; readonly seed: number }) {

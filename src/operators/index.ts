@@ -48,23 +48,18 @@ export type ChunkMap = (
 ) => void | Promise<void>
 
 /**
- * An operator's map as ONNX nodes, for tensors that stay on a device. It equals what the kernels
- * compute but for denormals, which devices may flush to 0, and for the last bit of a quotient. What
- * it gives is measured; what is published comes from the kernels.
+ * An operator's map of one tensor as ONNX nodes, for a device. It equals what the kernels compute but
+ * for denormals, which devices may flush to 0, and for the last bit of a quotient. What it gives is
+ * measured; what is published comes from the kernels.
  */
-export interface OperatorGraph<P, S> {
+export interface OperatorGraph {
   /**
-   * What only kernels can tell about the elements, such as a random mask: each map gives one more f32
+   * What only kernels can tell about the elements, such as a random mask: each gives one more f32
    * tensor, as large as the inputs.
    */
-  masks?(context: TensorContext<P, S>): readonly ChunkMap[]
+  readonly masks?: readonly ChunkMap[]
   /** Emits the nodes and returns the name of the result. */
-  emit(
-    emitter: Emitter,
-    inputs: readonly string[],
-    context: Omit<TensorContext<P, S>, 'kernels' | 'codecs' | 'scratch'>,
-    masks: readonly string[],
-  ): string
+  emit(emitter: Emitter, inputs: readonly string[], masks: readonly string[]): string
 }
 
 export interface Operator<T extends ParameterTable = ParameterTable, S = unknown> {
@@ -91,8 +86,8 @@ export interface Operator<T extends ParameterTable = ParameterTable, S = unknown
   statistic?(parameters: ValuesOf<T>, mode: Mode): Statistic<S> | undefined
   /** Starts one tensor. */
   open(context: TensorContext<ValuesOf<T>, S>): ChunkMap
-  /** The same map for a device, where the operator has one. */
-  readonly graph?: OperatorGraph<ValuesOf<T>, S>
+  /** The same map for a device; `undefined` where these parameters have none. */
+  graph?(context: TensorContext<ValuesOf<T>, S>): OperatorGraph | undefined
 }
 
 /** Declares an operator; it exists to infer the names and types of parameters and statistics. */

@@ -21,8 +21,7 @@ export const operator = defineOperator({
     const factor = Math.fround(1 + alpha)
     return ([x], out, _from, count) => kernels.scale(x!, out, count, factor)
   },
-  graph: {
-    emit: (emitter, [x], { parameters: { alpha } }) =>
-      emitter.node('Mul', [x!, emitter.float(Math.fround(1 + alpha))]),
-  },
+  graph: ({ parameters: { alpha } }) => ({
+    emit: (emitter, [x]) => emitter.node('Mul', [x!, emitter.float(Math.fround(1 + alpha))]),
+  }),
 })

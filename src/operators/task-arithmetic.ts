@@ -31,13 +31,14 @@ export const operator = defineOperator({
       })
     }
   },
-  graph: {
-    emit(emitter, inputs, { parameters }) {
-      const factors = factorsOf(inputs.length, parameters)
-      return inputs
-        .map((x, i) => emitter.node('Mul', [x, emitter.float(factors[i]!)]))
-        .reduce((sum, term) => emitter.node('Add', [sum, term]))
-    },
+  graph({ inputs, parameters }) {
+    const factors = factorsOf(inputs, parameters)
+    return {
+      emit: (emitter, names) =>
+        names
+          .map((x, i) => emitter.node('Mul', [x, emitter.float(factors[i]!)]))
+          .reduce((sum, term) => emitter.node('Add', [sum, term])),
+    }
   },
 })
 

@@ -1,6 +1,6 @@
 import type { ElectAndMerge, Region } from '../compute/kernels.ts'
 import { emitElection } from './graphs/elect.ts'
-import { cutsTies, emitLargest, keptMask } from './graphs/largest.ts'
+import { largestGraph } from './graphs/largest.ts'
 import { defineOperator, type Mode } from './index.ts'
 import { majoritySign, positiveZero, type Trimmed } from './statistics/majority-sign.ts'
 import { createTrim, keepsAll, topMagnitudes } from './statistics/top-magnitudes.ts'
@@ -64,21 +64,12 @@ export const operator = defineOperator({
       kernels.electAndMerge(kept, out, count, options)
     }
   },
-  graph: {
-    masks: ({ kernels, spec, statistic: { selections } }) =>
-      selections.flatMap((selection, i) =>
-        cutsTies(selection, spec.name) ? [keptMask(kernels, selection, spec.name, i)] : [],
-      ),
-    emit(emitter, inputs, context, masks) {
-      const { spec, statistic } = context
-      const left = [...masks]
-      const kept = inputs.map((x, i) => {
-        const selection = statistic.selections[i]!
-        const mask = cutsTies(selection, spec.name) ? left.shift() : undefined
-        return emitLargest(emitter, x, selection, spec.name, mask)
-      })
-      return emitElection(emitter, kept, electionOf(context))
-    },
+  graph(context) {
+    const { kernels, spec } = context
+    const { selections }: Trimmed = context.statistic
+    return largestGraph(kernels, selections, spec.name, (emitter, kept) =>
+      emitElection(emitter, kept, electionOf(context)),
+    )
   },
 })
 

@@ -1,4 +1,4 @@
-import { cutsTies, emitLargest, keptMask } from './graphs/largest.ts'
+import { largestGraph } from './graphs/largest.ts'
 import { defineOperator } from './index.ts'
 import { createTrim, topMagnitudes } from './statistics/top-magnitudes.ts'
 
@@ -24,10 +24,6 @@ export const operator = defineOperator({
     const trim = createTrim(kernels, selection!, spec.name)
     return ([x], out, _from, count) => trim(x!, out, count)
   },
-  graph: {
-    masks: ({ kernels, spec, statistic: [selection] }) =>
-      cutsTies(selection!, spec.name) ? [keptMask(kernels, selection!, spec.name)] : [],
-    emit: (emitter, [x], { spec, statistic: [selection] }, [mask]) =>
-      emitLargest(emitter, x!, selection!, spec.name, mask),
-  },
+  graph: ({ kernels, spec, statistic }) =>
+    largestGraph(kernels, statistic, spec.name, (_emitter, [x]) => x!),
 })

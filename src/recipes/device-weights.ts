@@ -13,8 +13,11 @@ import type { TensorJob } from './tensor-job.ts'
  * do; the recipes of such bases are materialised on the CPU.
  */
 export function runsOnDevice(node: PlanNode, base: TensorSpec, result: TensorSpec): boolean {
-  const exact = base.dtype === 'F32' && result.dtype === 'F32'
-  return exact && node.kind === 'operator' && node.operator.graph !== undefined
+  return base.dtype === 'F32' && result.dtype === 'F32' && hasGraph(node)
+}
+
+function hasGraph(node: PlanNode): node is OperatorStep {
+  return node.kind === 'operator' && node.operator.graph !== undefined
 }
 
 /** Base + delta in f32, resident. The caller releases it, and the job's lease. */
@@ -43,39 +46,30 @@ export async function weightsOnDevice(
  * A node's delta, resident. Leaves are decoded by the CPU and uploaded whole, and so is the result of
  * an operator without a graph; statistics and masks are the CPU's too.
  */
-export async function deltaOnDevice(
+async function deltaOnDevice(
   node: PlanNode,
   job: TensorJob,
   device: DeviceMemory,
 ): Promise<DeviceTensor> {
-  if (node.kind === 'operator' && node.operator.graph !== undefined) {
-    return operatorOnDevice(node, node.operator.graph, job, device)
-  }
-  return uploadStream(await openStream(node, job), job, device)
-}
-
-async function operatorOnDevice(
-  node: OperatorStep,
-  graph: NonNullable<OperatorStep['operator']['graph']>,
-  job: TensorJob,
-  device: DeviceMemory,
-): Promise<DeviceTensor> {
+  if (!hasGraph(node)) return uploadStream(await openStream(node, job), job, device)
   const { inputs, context } = await prepareOperator(node, job)
-  const masks = graph.masks?.(context) ?? []
+  const graph = node.operator.graph!(context)
+  if (graph === undefined) return uploadStream(await openStream(node, job), job, device)
+
   const tensors: DeviceTensor[] = []
   try {
     for (const input of node.inputs) tensors.push(await deltaOnDevice(input, job, device))
-    for (const mask of masks) {
+    for (const mask of graph.masks ?? []) {
       const fill = async (out: Region, from: number, count: number): Promise<void> => {
         await inputs.fill(from, count)
         await mask(inputs.regions, out, from, count)
       }
       tensors.push(await uploadStream(fill, job, device))
     }
-    return await device.compute(tensors, job.spec.shape, (emitter, names) => {
-      const [own, masked] = [names.slice(0, node.inputs.length), names.slice(node.inputs.length)]
-      return graph.emit(emitter, own, context, masked)
-    })
+    const count = node.inputs.length
+    return await device.compute(tensors, job.spec.shape, (emitter, names) =>
+      graph.emit(emitter, names.slice(0, count), names.slice(count)),
+    )
   } finally {
     await releaseAll(tensors)
   }
