@@ -42,7 +42,7 @@ export async function chooseDevice(
     if (isWorthIt(probe)) return { device, line: `${device} (${found})` }
     reasons.push(`${device}: ${found}`)
   }
-  return { device: 'cpu', line: `cpu (${reasons.reverse().join('; ')})` }
+  return { device: 'cpu', line: `cpu (${reasons.toReversed().join('; ')})` }
 }
 
 /** Whether `auto` takes it. */

@@ -165,7 +165,8 @@ function create(ort: Onnxruntime, { model, resident }: CreateRequest): Promise<I
     interOpNumThreads: 1,
     // Errors are thrown; nothing is to be printed besides.
     logSeverityLevel: 4,
-    ...(resident && onDevice ? { preferredOutputLocation: 'gpu-buffer' as const } : {}),
+    // Only WebGPU's memory is known to this binding; others hold outputs in the CPU's.
+    ...(resident && device === 'webgpu' ? { preferredOutputLocation: 'gpu-buffer' as const } : {}),
     extra: {
       session: {
         // Threads that wait for work by spinning take the cores that the kernels need.

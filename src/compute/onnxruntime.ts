@@ -29,7 +29,7 @@ export interface Runtime extends AsyncDisposable {
   readonly description: string
   /** Compiles a serialised ONNX model. Rejects with `EnvironmentError` when it is refused. */
   session(model: Uint8Array): Promise<Session>
-  /** The same for a model whose outputs stay on the device, or with onnxruntime on the CPU. */
+  /** The same for a model whose outputs stay where it runs: on WebGPU's device, else in CPU memory. */
   residentSession(model: Uint8Array): Promise<ResidentSession>
   /** Ends the thread after what was asked before. May be called again. */
   close(): Promise<void>

@@ -13,9 +13,9 @@ import type { SuiteItem, SuiteRoot } from './suite.ts'
 /**
  * Measures variants of one model on a suite, layer by layer: the weights of one layer of one variant
  * are loaded and all items run through it before the next are. Memory is the weights of two parts
- * (one runs while the next loads) and the hidden states of a pass, whatever the model's depth. Where
- * the runtime has a device of its own, each weight is brought there once per part and variant, and the
- * hidden states come back after every part.
+ * (one runs while the next loads) and the hidden states of a pass, whatever the model's depth. On
+ * WebGPU each weight is brought to the device once per part and variant, and the hidden states come
+ * back after every part.
  */
 export interface Evaluator {
   /**
@@ -72,7 +72,7 @@ export function createEvaluator(
 ): Evaluator {
   const { passBytes, runTokens, sessions: kept } = { ...evaluatorDefaults, ...init }
   const sessions = createProgramSessions(runtime)
-  const device = runtime.device === 'cpu' ? undefined : createDeviceMemory(runtime)
+  const device = runtime.device === 'webgpu' ? createDeviceMemory(runtime) : undefined
   let measuring = 0
 
   return {

@@ -1,6 +1,7 @@
 import type { Weights } from '../checkpoints/weights.ts'
 import type { Kernels, Region } from '../compute/kernels.ts'
 import type { DeviceTensor, TensorView } from '../compute/onnxruntime.ts'
+import { createDeviceScope, type DeviceScope } from '../graphs/device-scope.ts'
 import type { DeviceMemory } from '../graphs/device-memory.ts'
 import type { Value } from '../graphs/primitive.ts'
 import { RESULT } from '../graphs/program.ts'
@@ -54,10 +55,11 @@ export async function runLayerPass(pass: LayerPass): Promise<Measurement[]> {
 async function runParts(pass: LayerPass, memory: Scope): Promise<TensorView[][]> {
   const { variants, batches } = pass
   const parts = batches[0]?.parts ?? []
-  const steps = parts.flatMap((part, depth) =>
+  const steps: readonly Step[] = parts.flatMap((part, depth) =>
     variants.map((weights, variant) => ({ part, depth, weights, variant })),
   )
   const states: TensorView[][] = variants.map(() => [])
+  const device = pass.device && createDeviceScope(pass.device)
   let loading = load(0)
   try {
     for (const [at, { depth, variant }] of steps.entries()) {
@@ -72,15 +74,29 @@ async function runParts(pass: LayerPass, memory: Scope): Promise<TensorView[][]>
     return states
   } finally {
     await loading.catch(() => {}) // the memory it fills is about to be released
+    await device?.forget()
   }
 
   function load(at: number): Promise<BoundWeights> {
     const step = steps[at]
-    const bound =
-      step === undefined ? noWeights : loadPart(pass.device, memory, step.part, step.weights)
+    const bound = step === undefined ? noWeights : loadStep(step)
     bound.catch(() => {}) // it is awaited when its turn comes
     return bound
   }
+
+  async function loadStep({ part, weights, variant }: Step): Promise<BoundWeights> {
+    // What variants share belongs to a part; all before it are loaded by now.
+    if (variant === 0) await device?.forget()
+    return loadPart(device, memory, part, weights)
+  }
+}
+
+/** One part of one variant. */
+interface Step {
+  readonly part: Part
+  readonly depth: number
+  readonly weights: Weights
+  readonly variant: number
 }
 
 /** A part's weights by their names in its program. */
@@ -89,7 +105,7 @@ type BoundWeights = ReadonlyMap<string, TensorView | DeviceTensor>
 const noWeights = Promise.resolve<BoundWeights>(new Map())
 
 async function loadPart(
-  device: DeviceMemory | undefined,
+  device: DeviceScope | undefined,
   memory: Scope,
   part: Part,
   weights: Weights,

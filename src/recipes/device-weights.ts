@@ -1,7 +1,7 @@
 import type { Region } from '../compute/kernels.ts'
 import type { DeviceTensor } from '../compute/onnxruntime.ts'
 import { sliceRegion } from '../compute/slice-region.ts'
-import type { DeviceMemory } from '../graphs/device-memory.ts'
+import type { DeviceScope } from '../graphs/device-scope.ts'
 import type { TensorSpec } from '../tensors/tensor.ts'
 import { openStream, prepareOperator } from './delta-stream.ts'
 import type { OperatorStep, PlanNode } from './plan-node.ts'
@@ -24,12 +24,16 @@ function hasGraph(node: PlanNode): node is OperatorStep {
 export async function weightsOnDevice(
   node: PlanNode,
   job: TensorJob,
-  device: DeviceMemory,
+  device: DeviceScope,
 ): Promise<DeviceTensor> {
-  const base = await uploadStream(
-    async (out, from, count) => out.u8.set((await job.base(from, count)).u8.subarray(0, count * 4)),
-    job,
-    device,
+  const base = await device.keep(job.plan.base, job.spec.name, () =>
+    uploadStream(
+      async (out, from, count) => {
+        out.u8.set((await job.base(from, count)).u8.subarray(0, count * 4))
+      },
+      job,
+      device,
+    ),
   )
   const tensors = [base]
   try {
@@ -43,14 +47,20 @@ export async function weightsOnDevice(
 }
 
 /**
- * A node's delta, resident. Leaves are decoded by the CPU and uploaded whole, and so is the result of
- * an operator without a graph; statistics and masks are the CPU's too.
+ * A node's delta, resident. Leaves are decoded by the CPU, uploaded whole and kept; so is the result
+ * of an operator without a graph, though not kept. Statistics and masks are the CPU's too.
  */
 async function deltaOnDevice(
   node: PlanNode,
   job: TensorJob,
-  device: DeviceMemory,
+  device: DeviceScope,
 ): Promise<DeviceTensor> {
+  if (node.kind === 'weights' || node.kind === 'delta') {
+    const leaf = node.kind === 'weights' ? node.checkpoint : node.source
+    return device.keep(leaf, `Δ ${job.spec.name}`, async () =>
+      uploadStream(await openStream(node, job), job, device),
+    )
+  }
   if (!hasGraph(node)) return uploadStream(await openStream(node, job), job, device)
   const { inputs, context } = await prepareOperator(node, job)
   const graph = node.operator.graph!(context)
@@ -79,7 +89,7 @@ async function deltaOnDevice(
 async function uploadStream(
   stream: (out: Region, from: number, count: number) => Promise<void>,
   job: TensorJob,
-  device: DeviceMemory,
+  device: DeviceScope,
 ): Promise<DeviceTensor> {
   const { kernels } = job.plan.context
   const region = kernels.allocate(job.elements * 4)

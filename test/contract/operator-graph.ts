@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { cidOfValue } from '../../src/canonical.ts'
 import { loadCodecs } from '../../src/codecs/index.ts'
 import type { Kernels } from '../../src/compute/kernels.ts'
-import type { DeviceMemory } from '../../src/graphs/device-memory.ts'
+import type { DeviceScope } from '../../src/graphs/device-scope.ts'
 import { loadOperators, type Mode, type Operator } from '../../src/operators/index.ts'
 import { createRandom } from '../../src/random.ts'
 import { recipeOf } from '../../src/recipes/canonical-recipe.ts'
@@ -32,7 +32,7 @@ export interface GraphCase {
 export function operatorGraphContract(
   operator: Operator,
   cases: readonly GraphCase[],
-  { kernels, device }: { readonly kernels: Kernels; device(): DeviceMemory },
+  { kernels, device }: { readonly kernels: Kernels; device(): DeviceScope },
 ): void {
   for (const { mode = 'paper', parameters } of cases) {
     it(`gives the kernels' weights in mode ${mode} with ${JSON.stringify(parameters)}`, async () => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import type { Runtime } from '../../src/compute/onnxruntime.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
-import { createDeviceMemory, type DeviceMemory } from '../../src/graphs/device-memory.ts'
+import { createDeviceMemory } from '../../src/graphs/device-memory.ts'
+import { createDeviceScope, type DeviceScope } from '../../src/graphs/device-scope.ts'
 import { loadOperators } from '../../src/operators/index.ts'
 import { type GraphCase, operatorGraphContract } from '../contract/operator-graph.ts'
 import { openTestRuntime } from '../support/test-device.ts'
@@ -36,12 +37,13 @@ describe('operators on a device', function () {
   this.timeout(60_000)
   const kernels = openKernels()
   let runtime: Runtime
-  let device: DeviceMemory
+  let device: DeviceScope
   before(async () => {
     runtime = await openTestRuntime(kernels)
-    device = createDeviceMemory(runtime)
+    device = createDeviceScope(createDeviceMemory(runtime))
   })
   after(async () => {
+    await device.forget()
     await device.close()
     await runtime.close()
   })
