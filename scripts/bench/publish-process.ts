@@ -54,7 +54,7 @@ if (import.meta.main) {
 
 /** All that `deltaswarm publish` does for two folders that the node has never seen. */
 async function publishWith(codec: string, home: string, base: string, post: string) {
-  const config = { home, listen: [], peers: [], threads: 1 }
+  const config = { home, listen: [], peers: [], threads: 1, device: 'cpu' } as const
   await using node = await createNode(config, { online: 'never' })
   const choice = { codec, parameters: {} }
   const request = { post, base, name: 'bench', codec: choice, edits: [], licence: 'CC0-1.0' }

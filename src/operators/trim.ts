@@ -1,4 +1,5 @@
 import { rowElements } from '../tensors/tensor.ts'
+import { largestGraph } from './graphs/largest.ts'
 import { defineOperator } from './index.ts'
 import {
   type Band,
@@ -7,6 +8,7 @@ import {
   createRowBand,
   magnitudeBand,
 } from './statistics/magnitude-band.ts'
+import { keepsNone } from './statistics/top-magnitudes.ts'
 
 /**
  * Magnitude pruning (the first step of TIES, Yadav et al., NeurIPS 2023): keeps exactly
@@ -47,6 +49,10 @@ export const operator = defineOperator({
         ? createRowBand(kernels, width, bandOf(width, rest), scratch)
         : createBand(kernels, statistic as BandSelection, spec.name, scratch)
     return ([x], out, _from, count) => keep(x!, out, count)
+  },
+  graph({ kernels, spec, statistic }) {
+    if (statistic === undefined || !keepsNone(statistic.inner)) return undefined
+    return largestGraph(kernels, [statistic.outer], spec.name, (_emitter, [x]) => x!)
   },
 })
 

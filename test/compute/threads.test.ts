@@ -91,6 +91,8 @@ const uses: Readonly<Record<string, Use>> = {
   maskedScale: ({ kernels: k, a, out }, n) => k.maskedScale(a, out, n, mask),
   sumKept: ({ kernels: k, c }, n) => k.sumKept(c, n, mask, 0.1),
   maskBits: ({ kernels: k, out }, n) => k.maskBits(out, n, mask),
+  scaleByBits: ({ kernels: k, a, bits, out }, n) =>
+    k.scaleByBits(a, bits, out, n, { set: 0.3, clear: 1 }),
   ...Object.fromEntries(
     [0, 1, 1000, 40_000, Infinity].map((ties): [string, Use] => [
       `keepLargest with ${ties} ties`,
