@@ -21,6 +21,13 @@ export { countSymbols, encodeSymbols, decodeSymbols } from './entropy'
 export { scratch } from './first-page'
 export { subtract, add, scale, addScaled } from './linear'
 export { maskedScale, maskBits } from './mask'
-export { orderedDifference16, orderedDifference32, orderedSum16, orderedSum32 } from './ordered'
+export {
+  splitDifference16,
+  splitDifference32,
+  exponents16,
+  exponents32,
+  joinDifference16,
+  joinDifference32,
+} from './ordered'
 export { sumMagnitudes, dot, firstNonFinite } from './reduce'
 export { keepLargest, histogramHigh, histogramLow, countMagnitude } from './select'

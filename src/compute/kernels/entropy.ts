@@ -23,8 +23,8 @@ export interface EntropyKernels {
     out: Region,
   ): number
   /**
-   * The inverse, from the first `bytes` bytes of `input`; gives false for bytes that `encodeSymbols`
-   * cannot have written, of which it never reads more.
+   * The inverse, from the first `bytes` bytes of `input`, of which it never reads more. Gives the bytes
+   * it used, or 0 for those that `encodeSymbols` cannot have written.
    */
   decodeSymbols(
     input: Region,
@@ -34,7 +34,7 @@ export interface EntropyKernels {
     count: number,
     models: Region,
     bits: number,
-  ): boolean
+  ): number
 }
 
 /** Bytes of `counts` and of a model's entries: 256 u32. */
@@ -107,17 +107,16 @@ export function bindEntropy(wasm: EntropyExports): EntropyKernels {
       holds(contexts, count)
       holds(symbols, count)
       holds(models, modelBytes(bits))
-      return (
-        wasm.decodeSymbols(
-          input.pointer,
-          input.pointer + bytes,
-          contexts.pointer,
-          symbols.pointer,
-          count,
-          models.pointer,
-          bits,
-        ) === 1
+      const end = wasm.decodeSymbols(
+        input.pointer,
+        input.pointer + bytes,
+        contexts.pointer,
+        symbols.pointer,
+        count,
+        models.pointer,
+        bits,
       )
+      return end === 0 ? 0 : (end >>> 0) - input.pointer
     },
   }
 }
