@@ -1,26 +1,21 @@
 import { createHash } from 'node:crypto'
 import { COUNTS_BYTES, encodedCapacity } from '../compute/kernels/entropy.ts'
 import { extraCapacity, type SplitDifference } from '../compute/kernels/ordered.ts'
-import type { Kernels } from '../compute/kernels.ts'
+import type { Kernels, Region } from '../compute/kernels.ts'
 import type { MalformedError } from '../errors.ts'
 import { BLOCK_ELEMENTS } from '../tensors/blocks.ts'
 import { dtypeBytes, type WeightDType } from '../tensors/dtype.ts'
 import { elementsOf } from '../tensors/tensor.ts'
 import { defineCodec, type DeltaTensor } from './index.ts'
-import {
-  allocateBuffers,
-  type BlockRead,
-  blockCapacity,
-  createBlockReader,
-  eachBlock,
-} from './sections/block.ts'
+import { allocateBuffers, blockCapacity, createBlockReader, eachBlock } from './sections/block.ts'
 import { badEncoding, checkSize, checkStored, weightDType } from './sections/encoding.ts'
 import {
-  allocateModels,
   chooseModels,
   EXPONENTS,
+  loadModels,
   MAX_MODELS_BYTES,
   MODEL_BITS,
+  modelsBytes,
   readModels,
   writeModels,
 } from './sections/exponent-models.ts'
@@ -47,16 +42,21 @@ export const codec = defineCodec({
   async encode(tensor, _parameters, sink, { kernels }) {
     const dtype = weightDType(tensor.spec)
     const capacity = blockCapacity(tensor.spec)
-    const sizes = [capacity, capacity, extraCapacity(dtype, capacity), encodedCapacity(capacity)]
-    using buffers = allocateBuffers(kernels, sizes as [number, number, number, number])
+    using buffers = allocateBuffers(kernels, [
+      capacity,
+      capacity,
+      extraCapacity(dtype, capacity),
+      encodedCapacity(capacity),
+    ])
     const [symbols, contexts, extra, words] = buffers.regions
     const split = { symbols, contexts, extra }
     const hash = createHash('sha256')
     if (elementsOf(tensor.spec.shape) > 0) {
       const chosen = chooseModels(await countDifferences(tensor, dtype, split, kernels))
       await sink(MODELS, writeModels(chosen))
-      using allocated = allocateModels(kernels, chosen)
+      using allocated = allocateBuffers(kernels, [modelsBytes(chosen), EXPONENTS])
       const [models, map] = allocated.regions
+      loadModels(kernels, chosen, models, map)
       for await (const { count, post, base } of eachBlock(tensor)) {
         const extraBytes = kernels.splitDifference(dtype, post, base, map, split, count)
         const used = kernels.encodeSymbols(symbols, contexts, count, models, MODEL_BITS, words)
@@ -78,17 +78,24 @@ export const codec = defineCodec({
     checkStored(tensor, {})
     checkSize(sections, MODELS, Math.min(1, blocks), elements > 0 ? MAX_MODELS_BYTES : 0)
     checkSize(sections, DIFFERENCES, 4 * blocks, 3 * blocks + width * elements)
-    const chosen = readModels(await sections.read(MODELS, 0, sections.bytes(MODELS)))
+    const stored = sections.bytes(MODELS)
+    const chosen = readModels(stored > 0 ? await sections.read(MODELS, 0, stored) : NONE)
 
     const capacity = blockCapacity(spec)
-    const own = capacity * width
-    const buffers = allocateBuffers(kernels, [capacity, capacity, own, own, capacity * 4])
-    const [symbols, contexts, input, post, wide] = buffers.regions
-    const allocated = allocateModels(kernels, chosen)
-    const [models, map] = allocated.regions
+    const buffers = allocateBuffers(kernels, [
+      modelsBytes(chosen),
+      EXPONENTS,
+      capacity,
+      capacity,
+      capacity * width,
+      capacity * width,
+      capacity * 4,
+    ])
+    const [models, map, symbols, contexts, input, post, wide] = buffers.regions
+    loadModels(kernels, chosen, models, map)
     const reader = createSectionReader(sections, DIFFERENCES)
 
-    const readPost: BlockRead = async (out, count, base) => {
+    async function readPost(out: Region, count: number, base: Region): Promise<void> {
       const length = lengthOf(await reader.take(3))
       const plain = count * width
       if (length > plain) throw badEncoding('length of a block', `at most ${plain}`, length)
@@ -97,42 +104,32 @@ export const codec = defineCodec({
       else {
         input.u8.set(bytes)
         kernels.exponents(dtype, base, map, contexts, count)
-        const used = kernels.decodeSymbols(
-          input,
-          length,
-          contexts,
-          symbols,
-          count,
-          models,
-          MODEL_BITS,
-        )
-        const extra = [used, length] as const
-        if (used === 0 || !kernels.joinDifference(dtype, symbols, base, input, extra, out, count)) {
-          throw badEncoding(`differences of '${spec.name}'`, 'those of its symbols', 'others')
-        }
+        const coded = { input, bytes: length, contexts }
+        const used = kernels.decodeSymbols(coded, models, MODEL_BITS, symbols, count)
+        const extra = { input, from: used, to: length }
+        const whole = used > 0 && kernels.joinDifference(dtype, symbols, extra, base, out, count)
+        if (!whole) throw badEncoding(`a block of '${spec.name}'`, 'words and extra bits', 'others')
       }
       kernels.widen(dtype, out, wide, count)
       if (kernels.firstNonFinite(wide, count) >= 0) throw notFinite(spec.name)
     }
     return createBlockReader(spec, {
       readPost,
-      async read(out, count, base, from) {
-        await readPost(post, count, base, from)
+      async read(out, count, base) {
+        await readPost(post, count, base)
         kernels.widen(dtype, base, out, count)
         kernels.subtract(wide, out, out, count)
         if (kernels.firstNonFinite(out, count) >= 0) throw notFinite(spec.name)
       },
       end: () => reader.end(),
-      close() {
-        buffers[Symbol.dispose]()
-        allocated[Symbol.dispose]()
-      },
+      close: () => buffers[Symbol.dispose](),
     })
   },
 })
 
 const MODELS = 'models'
 const DIFFERENCES = 'differences'
+const NONE = new Uint8Array(0)
 
 /** How often each symbol occurs under each exponent of the base. */
 async function countDifferences(

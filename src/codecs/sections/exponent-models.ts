@@ -1,7 +1,6 @@
 import { modelBytes } from '../../compute/kernels/entropy.ts'
-import type { Kernels } from '../../compute/kernels.ts'
+import type { Kernels, Region } from '../../compute/kernels.ts'
 import { type BitReader, createBitReader, createBitWriter } from './bit-stream.ts'
-import { allocateBuffers, type Buffers } from './block.ts'
 import { badEncoding } from './encoding.ts'
 import {
   costOf,
@@ -98,18 +97,21 @@ export function readModels(bytes: Uint8Array): ExponentModels {
   return { models, map }
 }
 
-/** The models one behind the other, and which of them is an exponent's. */
-export function allocateModels(
+export function modelsBytes({ models }: ExponentModels): number {
+  return models.length * modelBytes(MODEL_BITS)
+}
+
+/** Fills `into`, of `modelsBytes`, with the models one behind the other, and `map`. */
+export function loadModels(
   kernels: Kernels,
-  { models, map }: ExponentModels,
-): Buffers<readonly [models: number, map: number]> {
-  const buffers = allocateBuffers(kernels, [models.length * modelBytes(MODEL_BITS), EXPONENTS])
-  const [modelRegion, mapRegion] = buffers.regions
-  for (const [i, { values }] of models.entries()) {
-    kernels.buildModel(values, modelRegion, i, MODEL_BITS)
+  chosen: ExponentModels,
+  into: Region,
+  map: Region,
+): void {
+  for (const [i, { values }] of chosen.models.entries()) {
+    kernels.buildModel(values, into, i, MODEL_BITS)
   }
-  mapRegion.u8.set(map)
-  return buffers
+  map.u8.set(chosen.map)
 }
 
 interface Model {

@@ -23,18 +23,22 @@ export interface EntropyKernels {
     out: Region,
   ): number
   /**
-   * The inverse, from the first `bytes` bytes of `input`, of which it never reads more. Gives the bytes
-   * it used, or 0 for those that `encodeSymbols` cannot have written.
+   * The inverse. It reads no more than `coded.bytes` and gives how many it used, or 0 for bytes that
+   * `encodeSymbols` cannot have written.
    */
   decodeSymbols(
-    input: Region,
-    bytes: number,
-    contexts: Region,
-    symbols: Region,
-    count: number,
+    coded: CodedSymbols,
     models: Region,
     bits: number,
+    symbols: Region,
+    count: number,
   ): number
+}
+
+export interface CodedSymbols {
+  readonly input: Region
+  readonly bytes: number
+  readonly contexts: Region
 }
 
 /** Bytes of `counts` and of a model's entries: 256 u32. */
@@ -102,7 +106,7 @@ export function bindEntropy(wasm: EntropyExports): EntropyKernels {
       const start = wasm.encodeSymbols(symbols.pointer, contexts.pointer, count, pointer, bits, end)
       return end - (start >>> 0)
     },
-    decodeSymbols(input, bytes, contexts, symbols, count, models, bits) {
+    decodeSymbols({ input, bytes, contexts }, models, bits, symbols, count) {
       holds(input, bytes)
       holds(contexts, count)
       holds(symbols, count)

@@ -27,18 +27,24 @@ export interface OrderedKernels {
   /** The contexts alone. */
   exponents(dtype: WeightDType, base: Region, map: Region, contexts: Region, count: number): void
   /**
-   * Gives back post's bytes from the symbols and the extra bits in `input` at `from … to`; false, with
-   * any bytes in `post`, unless those are exactly as many as the symbols ask for.
+   * Gives back post's bytes; false, with any bytes in `post`, unless the extra bits are exactly as many
+   * as the symbols ask for.
    */
   joinDifference(
     dtype: WeightDType,
     symbols: Region,
+    extra: ExtraBits,
     base: Region,
-    input: Region,
-    [from, to]: readonly [from: number, to: number],
     post: Region,
     count: number,
   ): boolean
+}
+
+/** Bytes `from … to` of `input`. */
+export interface ExtraBits {
+  readonly input: Region
+  readonly from: number
+  readonly to: number
 }
 
 export interface SplitDifference {
@@ -117,7 +123,7 @@ export function bindOrdered(wasm: OrderedExports): OrderedKernels {
       const exponents = bytesPer[dtype] === 2 ? wasm.exponents16 : wasm.exponents32
       exponents(base.pointer, count, map.pointer, fractionBits[dtype], contexts.pointer)
     },
-    joinDifference(dtype, symbols, base, input, [from, to], post, count) {
+    joinDifference(dtype, symbols, { input, from, to }, base, post, count) {
       holds(symbols, count)
       for (const region of [base, post]) holds(region, count * bytesPer[dtype])
       holds(input, to)
