@@ -91,7 +91,9 @@ describe('kernels: ordered differences', () => {
       text += low
     }
     const expected = Array.from({ length: Math.ceil(text.length / 8) }, (_, i) =>
-      Number.parseInt([...text.slice(8 * i, 8 * i + 8)].toReversed().join(''), 2),
+      Array.from({ length: 8 }, (__, bit) => Number(text[8 * i + bit] ?? 0) << bit).reduce(
+        (byte, bit) => byte | bit,
+      ),
     )
     assert.deepEqual([...extra.u8.subarray(0, bytes)], expected)
 
@@ -114,7 +116,7 @@ function naive(post: number, base: number, width: number): { symbol: number; low
   const magnitude = Number(away < 0n ? -away : away)
   const below = Math.max(0, magnitude.toString(2).length - 3)
   const token = 4 * below + Math.floor(magnitude / 2 ** below)
-  const low = below === 0 ? '' : [...magnitude.toString(2).slice(-below)].toReversed().join('')
+  const low = Array.from({ length: below }, (_, i) => Math.floor(magnitude / 2 ** i) % 2).join('')
   return { symbol: away > 0n ? 2 * token - 1 : 2 * token, low }
 }
 
