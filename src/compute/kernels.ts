@@ -2,6 +2,7 @@ import type { BitsKernels } from './kernels/bits.ts'
 import type { ConvertKernels } from './kernels/convert.ts'
 import type { DeltasKernels } from './kernels/deltas.ts'
 import type { ElectKernels } from './kernels/elect.ts'
+import type { EntropyKernels } from './kernels/entropy.ts'
 import type { LinearKernels } from './kernels/linear.ts'
 import type { MaskKernels } from './kernels/mask.ts'
 import type { OrderedKernels } from './kernels/ordered.ts'
@@ -29,6 +30,7 @@ export interface Kernels
     ConvertKernels,
     DeltasKernels,
     ElectKernels,
+    EntropyKernels,
     LinearKernels,
     MaskKernels,
     OrderedKernels,

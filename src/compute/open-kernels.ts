@@ -7,6 +7,7 @@ import { bindBits, type BitsExports } from './kernels/bits.ts'
 import { bindConvert, type ConvertExports } from './kernels/convert.ts'
 import { bindDeltas, type DeltasExports } from './kernels/deltas.ts'
 import { bindElect, type ElectExports } from './kernels/elect.ts'
+import { bindEntropy, type EntropyExports } from './kernels/entropy.ts'
 import { bindLinear, type LinearExports } from './kernels/linear.ts'
 import { bindMask, type MaskExports } from './kernels/mask.ts'
 import { bindOrdered, type OrderedExports } from './kernels/ordered.ts'
@@ -24,6 +25,7 @@ type Exports = BitsExports &
   ConvertExports &
   DeltasExports &
   ElectExports &
+  EntropyExports &
   LinearExports &
   MaskExports &
   OrderedExports &
@@ -81,6 +83,7 @@ export function openKernels(init: KernelsInit = {}): Kernels {
     ...bindConvert(wasm),
     ...bindDeltas(wasm),
     ...bindElect(wasm),
+    ...bindEntropy(wasm),
     ...bindLinear(wasm),
     ...bindMask(wasm),
     ...bindOrdered(wasm),

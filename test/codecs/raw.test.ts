@@ -27,21 +27,21 @@ describe('raw codec', () => {
     return { base, post, delta, decoded, encoded, stored }
   }
 
-  it('stores constant, plain and packed planes as documented', async () => {
-    // 1.0 → 1.0078125 is one step up: zigzag code 2; −0 → +0 as well; 1.0 → 1.0 is 0.
-    const steps = await roundTrip('BF16', [0x3f80, 0x8000, 0x3f80], [0x3f81, 0x0000, 0x3f80])
-    assert.equal(hex(steps.stored.get('planes')!), '010202000000')
-    const equal = await roundTrip('F32', [0x3f800000, 5], [0x3f800000, 5])
-    assert.equal(hex(equal.stored.get('planes')!), '0000'.repeat(4))
-    const many = Array.from({ length: 1000 }, (_, i) => 0x3f80 + (i % 7))
-    const packedPlane = await roundTrip('BF16', Array<number>(1000).fill(0x3f80), many)
-    const [kind, low, high] = packedPlane.stored.get('planes')!
-    assert.deepEqual(
-      [kind, low! + high! * 256 + 3 + 2],
-      [2, packedPlane.stored.get('planes')!.length],
-    )
-    assert.ok(packedPlane.stored.get('planes')!.length < 100)
-    assert.deepEqual(packedPlane.decoded, packedPlane.post)
+  it('stores few weights plainly, and many as states, words and extra bits', async () => {
+    const few = await roundTrip('BF16', [0x3f80, 0x8000, 0x3f80], [0x3f81, 0x0000, 0x3f80])
+    assert.equal(hex(few.stored.get('differences')!), '060000813f0000803f')
+    assert.deepEqual(few.decoded, few.post)
+
+    // 1.0 → 1.0 never takes a bit: four states of 2¹⁶. The one model has 2¹² for symbol 0.
+    const same = await roundTrip('BF16', Array<number>(99).fill(0x3f80), Array(99).fill(0x3f80))
+    assert.equal(hex(same.stored.get('differences')!), '100000' + '00000100'.repeat(4))
+    assert.equal(hex(same.stored.get('models')!), '19')
+
+    // 16 steps up: token 12 with 2 extra bits, both 0.
+    const up = await roundTrip('BF16', Array<number>(99).fill(0x3f80), Array(99).fill(0x3f90))
+    const extra = '00'.repeat(Math.ceil((2 * 99) / 8))
+    assert.equal(hex(up.stored.get('differences')!), '290000' + '00000100'.repeat(4) + extra)
+    assert.deepEqual(up.decoded, up.post)
   })
 
   const specials: Record<WeightDType, number[]> = {

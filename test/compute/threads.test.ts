@@ -62,15 +62,6 @@ const uses: Readonly<Record<string, Use>> = {
         ({ kernels: k, halves, otherHalves, out }, n) =>
           k.difference(dtype, halves, otherHalves, out, n),
       ],
-      [
-        `orderedDifference ${dtype}`,
-        ({ kernels: k, halves, otherHalves, out }, n) =>
-          k.orderedDifference(dtype, halves, otherHalves, out, n),
-      ],
-      [
-        `orderedSum ${dtype}`,
-        ({ kernels: k, a, halves, out }, n) => k.orderedSum(dtype, a, halves, out, n),
-      ],
       ...weightDTypes.map((to): [string, Use] => [
         `applied ${dtype} to ${to}`,
         ({ kernels: k, halves, a, out }, n) => k.applied(dtype, halves, a, to, out, n),
@@ -151,10 +142,6 @@ describe('kernels on several threads', () => {
       widenF16: /^widen F16/,
       narrowBf16: /^narrow BF16/,
       narrowF16: /^narrow F16/,
-      orderedDifference16: /^orderedDifference BF16/,
-      orderedDifference32: /^orderedDifference F32/,
-      orderedSum16: /^orderedSum BF16/,
-      orderedSum32: /^orderedSum F32/,
     }
     for (const name of kernelSplits.keys()) {
       const pattern = inBinding[name] ?? new RegExp(`^${name}`)

@@ -17,10 +17,18 @@ export {
 export { copy, widenBf16, widenF16, narrowBf16, narrowF16 } from './convert'
 export { difference, applied } from './deltas'
 export { electAndMerge } from './elect'
+export { countSymbols, encodeSymbols, decodeSymbols } from './entropy'
 export { scratch } from './first-page'
 export { subtract, add, scale, addScaled } from './linear'
 export { maskedScale, maskBits, scaleByBits, sumKept } from './mask'
-export { orderedDifference16, orderedDifference32, orderedSum16, orderedSum32 } from './ordered'
+export {
+  splitDifference16,
+  splitDifference32,
+  exponents16,
+  exponents32,
+  joinDifference16,
+  joinDifference32,
+} from './ordered'
 export { rankRows, keepRanks, keepByChance } from './rank'
 export { sumMagnitudes, dot, firstNonFinite } from './reduce'
 export { signsAndMagnitude } from './sign-planes'
