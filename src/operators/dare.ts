@@ -1,5 +1,5 @@
 import type { Region } from '../compute/kernels.ts'
-import { seedParameter } from '../parameters.ts'
+import { type ParameterTable, seedParameter } from '../parameters.ts'
 import { dropThreshold, maskKey } from '../random.ts'
 import { maskedScaleGraph } from './graphs/masked-scale.ts'
 import { defineOperator, type Mode } from './index.ts'
@@ -42,6 +42,12 @@ export const operator = defineOperator({
       about: 'what is drawn: any, negative, small elements, or where a second input is not zero',
     },
     seed: seedParameter('which random mask'),
+  },
+  /** Where p says nothing, a search leaves it alone and texts begin with what is drawn. */
+  parametersFor({ select: how }): ParameterTable {
+    const { p, k, select, seed } = operator.parameters
+    if (how !== 'sign' && how !== 'mask') return operator.parameters
+    return { select, k, p: { ...p, fixed: true }, seed }
   },
   identity: { p: 0, select: 'random' },
   scope: 'matrices',

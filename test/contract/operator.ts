@@ -88,14 +88,22 @@ export function operatorContract(operator: Operator): void {
   }
 }
 
+const sampled: Float32Array[] = []
+
+/** The first elements of a few inputs, which are made once: the largest take a while. */
 function samples(count: number, elements: number): Float32Array[] {
   return Array.from({ length: count }, (_, i) => {
-    const random = createRandom('operator contract', i)
-    // A few distinct magnitudes among them, so that ties and sums of zero occur.
-    return Float32Array.from({ length: elements }, () => {
-      const word = random.word()
-      return word % 3 === 0 ? ((word % 8) - 4) / 1024 : (word / 2 ** 32 - 0.5) / 64
-    })
+    if (sampled[i] === undefined || sampled[i].length < elements) sampled[i] = sample(i, elements)
+    return sampled[i].slice(0, elements)
+  })
+}
+
+/** A few distinct magnitudes among others, so that ties and sums of zero occur. */
+function sample(input: number, elements: number): Float32Array {
+  const random = createRandom('operator contract', input)
+  return Float32Array.from({ length: elements }, () => {
+    const word = random.word()
+    return word % 3 === 0 ? ((word % 8) - 4) / 1024 : (word / 2 ** 32 - 0.5) / 64
   })
 }
 
