@@ -4,7 +4,6 @@ import { deltasSplits } from './kernels/deltas.ts'
 import { electSplits } from './kernels/elect.ts'
 import { linearSplits } from './kernels/linear.ts'
 import { maskSplits } from './kernels/mask.ts'
-import { orderedSplits } from './kernels/ordered.ts'
 import { reduceSplits } from './kernels/reduce.ts'
 import { selectSplits } from './kernels/select.ts'
 import { signPlanesSplits } from './kernels/sign-planes.ts'
@@ -19,7 +18,6 @@ export const kernelSplits: ReadonlyMap<string, Split> = new Map(
     ...electSplits,
     ...linearSplits,
     ...maskSplits,
-    ...orderedSplits,
     ...reduceSplits,
     ...selectSplits,
     ...signPlanesSplits,

@@ -27,6 +27,7 @@ export const operator = defineOperator({
   },
   identity: { p: 0 },
   scope: 'matrices',
+  scratch: (_inputs, mode) => (mode === 'mergekit' ? 1 : 0),
   statistic: ({ p, k, seed }, mode) =>
     mode === 'mergekit' && k === 0 ? l1Ratio(p, seed) : undefined,
   open({ kernels, spec, statistic, parameters: { p, k, seed } }) {

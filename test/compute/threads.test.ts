@@ -62,15 +62,6 @@ const uses: Readonly<Record<string, Use>> = {
         ({ kernels: k, halves, otherHalves, out }, n) =>
           k.difference(dtype, halves, otherHalves, out, n),
       ],
-      [
-        `orderedDifference ${dtype}`,
-        ({ kernels: k, halves, otherHalves, out }, n) =>
-          k.orderedDifference(dtype, halves, otherHalves, out, n),
-      ],
-      [
-        `orderedSum ${dtype}`,
-        ({ kernels: k, a, halves, out }, n) => k.orderedSum(dtype, a, halves, out, n),
-      ],
       ...weightDTypes.map((to): [string, Use] => [
         `applied ${dtype} to ${to}`,
         ({ kernels: k, halves, a, out }, n) => k.applied(dtype, halves, a, to, out, n),
@@ -89,7 +80,6 @@ const uses: Readonly<Record<string, Use>> = {
   electAndMerge: ({ kernels: k, a, b, c, out }, n) =>
     k.electAndMerge([a, b, c], out, n, { ...merge, weighted: true, normalize: true }),
   maskedScale: ({ kernels: k, a, out }, n) => k.maskedScale(a, out, n, mask),
-  sumKept: ({ kernels: k, c }, n) => k.sumKept(c, n, mask, 0.1),
   maskBits: ({ kernels: k, out }, n) => k.maskBits(out, n, mask),
   ...Object.fromEntries(
     [0, 1, 1000, 40_000, Infinity].map((ties): [string, Use] => [
@@ -149,10 +139,8 @@ describe('kernels on several threads', () => {
       widenF16: /^widen F16/,
       narrowBf16: /^narrow BF16/,
       narrowF16: /^narrow F16/,
-      orderedDifference16: /^orderedDifference BF16/,
-      orderedDifference32: /^orderedDifference F32/,
-      orderedSum16: /^orderedSum BF16/,
-      orderedSum32: /^orderedSum F32/,
+      blockMagnitudes: /^sumMagnitudes/,
+      blockProducts: /^dot/,
     }
     for (const name of kernelSplits.keys()) {
       const pattern = inBinding[name] ?? new RegExp(`^${name}`)
@@ -218,7 +206,7 @@ describe('kernels on several threads', () => {
     const exports = instantiate(module, memory, 0) as MaskExports
     const [pointer, count, threshold] = [reservedPages(2) * 65_536, 2 ** 20 - 64, 2 ** 31]
     const bits = new Uint8Array(memory.buffer, pointer, count / 8)
-    exports.maskBits(pointer, count, 5, 1, 2, threshold)
+    exports.maskBits(pointer, count, 5, 0, 1, 2, threshold)
     const expected = bits.slice()
     let own = 0
     const counting: Pick<MaskExports, 'maskBits'> = {
@@ -232,7 +220,7 @@ describe('kernels on several threads', () => {
       do {
         own = 0
         bits.fill(0)
-        pool.exports.maskBits(pointer, count, 5, 1, 2, threshold)
+        pool.exports.maskBits(pointer, count, 5, 0, 1, 2, threshold)
         assert.equal(Buffer.compare(bits, expected), 0)
         await sleep(1)
       } while (own === count) // until the other thread has done some
@@ -248,11 +236,11 @@ describe('kernels on several threads', () => {
     const pool = createKernelPool({ module: {}, memory, exports }, 2)
     const [pointer, count] = [reservedPages(2) * 65_536, 2 ** 20]
     const bits = new Uint8Array(memory.buffer, pointer, count / 8)
-    exports.maskBits(pointer, count, 0, 1, 2, 2 ** 31)
+    exports.maskBits(pointer, count, 0, 0, 1, 2, 2 ** 31)
     const expected = bits.slice()
     for (let i = 0; i < 3; i++) {
       bits.fill(0)
-      pool.exports.maskBits(pointer, count, 0, 1, 2, 2 ** 31)
+      pool.exports.maskBits(pointer, count, 0, 0, 1, 2, 2 ** 31)
       assert.equal(Buffer.compare(bits, expected), 0)
       await sleep(100)
     }

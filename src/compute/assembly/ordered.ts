@@ -1,39 +1,26 @@
 /**
- * Exact differences: bit patterns as whole numbers in the order of their values. Byte planes start
- * `stride` bytes after each other.
+ * Exact differences: bit patterns as whole numbers in the order of their values.
  */
 
-export function orderedDifference16(
-  post: usize,
-  base: usize,
-  planes: usize,
-  count: u32,
-  stride: usize,
-): void {
+export function orderedDifference16(post: usize, base: usize, planes: usize, count: u32): void {
   const whole = planes + (count & ~15)
   const end = planes + count
   for (; planes < whole; post += 32, base += 32, planes += 16) {
     const a = zigzag16(i16x8.sub(order16(v128.load(post)), order16(v128.load(base))))
     const b = zigzag16(i16x8.sub(order16(v128.load(post, 16)), order16(v128.load(base, 16))))
     v128.store(planes, lowBytes(a, b))
-    v128.store(planes + stride, highBytes(a, b))
+    v128.store(planes + count, highBytes(a, b))
   }
   for (; planes < end; post += 2, base += 2, planes++) {
     const a = order16(i16x8.splat(load<u16>(post)))
     const b = order16(i16x8.splat(load<u16>(base)))
     const code = i16x8.extract_lane_u(zigzag16(i16x8.sub(a, b)), 0)
     store<u8>(planes, <u8>code)
-    store<u8>(planes + stride, <u8>(code >> 8))
+    store<u8>(planes + count, <u8>(code >> 8))
   }
 }
 
-export function orderedDifference32(
-  post: usize,
-  base: usize,
-  planes: usize,
-  count: u32,
-  stride: usize,
-): void {
+export function orderedDifference32(post: usize, base: usize, planes: usize, count: u32): void {
   const whole = planes + (count & ~15)
   const end = planes + count
   for (; planes < whole; post += 64, base += 64, planes += 16) {
@@ -46,60 +33,48 @@ export function orderedDifference32(
     const high0 = highHalves(a, b)
     const high1 = highHalves(c, d)
     v128.store(planes, lowBytes(low0, low1))
-    v128.store(planes + stride, highBytes(low0, low1))
-    v128.store(planes + 2 * stride, lowBytes(high0, high1))
-    v128.store(planes + 3 * stride, highBytes(high0, high1))
+    v128.store(planes + count, highBytes(low0, low1))
+    v128.store(planes + 2 * count, lowBytes(high0, high1))
+    v128.store(planes + 3 * count, highBytes(high0, high1))
   }
   for (; planes < end; post += 4, base += 4, planes++) {
     const a = order32(i32x4.splat(load<u32>(post)))
     const b = order32(i32x4.splat(load<u32>(base)))
     const code: u32 = i32x4.extract_lane(zigzag32(i32x4.sub(a, b)), 0)
     store<u8>(planes, <u8>code)
-    store<u8>(planes + stride, <u8>(code >> 8))
-    store<u8>(planes + 2 * stride, <u8>(code >> 16))
-    store<u8>(planes + 3 * stride, <u8>(code >> 24))
+    store<u8>(planes + count, <u8>(code >> 8))
+    store<u8>(planes + 2 * count, <u8>(code >> 16))
+    store<u8>(planes + 3 * count, <u8>(code >> 24))
   }
 }
 
-export function orderedSum16(
-  planes: usize,
-  base: usize,
-  post: usize,
-  count: u32,
-  stride: usize,
-): void {
+export function orderedSum16(planes: usize, base: usize, post: usize, count: u32): void {
   const whole = planes + (count & ~15)
   const end = planes + count
   for (; planes < whole; planes += 16, base += 32, post += 32) {
     const low = v128.load(planes)
-    const high = v128.load(planes + stride)
+    const high = v128.load(planes + count)
     const a = unzigzag16(firstBytes(low, high))
     const b = unzigzag16(lastBytes(low, high))
     v128.store(post, order16(i16x8.add(a, order16(v128.load(base)))))
     v128.store(post, order16(i16x8.add(b, order16(v128.load(base, 16)))), 16)
   }
   for (; planes < end; planes++, base += 2, post += 2) {
-    const code = (<u32>load<u8>(planes)) | ((<u32>load<u8>(planes + stride)) << 8)
+    const code = (<u32>load<u8>(planes)) | ((<u32>load<u8>(planes + count)) << 8)
     const a = unzigzag16(i16x8.splat(<i16>code))
     const b = order16(i16x8.splat(load<u16>(base)))
     store<u16>(post, i16x8.extract_lane_u(order16(i16x8.add(a, b)), 0))
   }
 }
 
-export function orderedSum32(
-  planes: usize,
-  base: usize,
-  post: usize,
-  count: u32,
-  stride: usize,
-): void {
+export function orderedSum32(planes: usize, base: usize, post: usize, count: u32): void {
   const whole = planes + (count & ~15)
   const end = planes + count
   for (; planes < whole; planes += 16, base += 64, post += 64) {
     const plane0 = v128.load(planes)
-    const plane1 = v128.load(planes + stride)
-    const plane2 = v128.load(planes + 2 * stride)
-    const plane3 = v128.load(planes + 3 * stride)
+    const plane1 = v128.load(planes + count)
+    const plane2 = v128.load(planes + 2 * count)
+    const plane3 = v128.load(planes + 3 * count)
     const low0 = firstBytes(plane0, plane1)
     const low1 = lastBytes(plane0, plane1)
     const high0 = firstBytes(plane2, plane3)
@@ -116,9 +91,9 @@ export function orderedSum32(
   for (; planes < end; planes++, base += 4, post += 4) {
     const code =
       (<u32>load<u8>(planes)) |
-      ((<u32>load<u8>(planes + stride)) << 8) |
-      ((<u32>load<u8>(planes + 2 * stride)) << 16) |
-      ((<u32>load<u8>(planes + 3 * stride)) << 24)
+      ((<u32>load<u8>(planes + count)) << 8) |
+      ((<u32>load<u8>(planes + 2 * count)) << 16) |
+      ((<u32>load<u8>(planes + 3 * count)) << 24)
     const a = unzigzag32(i32x4.splat(code))
     const b = order32(i32x4.splat(load<u32>(base)))
     store<u32>(post, i32x4.extract_lane(order32(i32x4.add(a, b)), 0))

@@ -1,6 +1,5 @@
 import type { WeightDType } from '../../tensors/dtype.ts'
 import { bytesPer, holds, type Region } from './region.ts'
-import { FLOAT, type Splits } from './split.ts'
 
 /** Exact differences of bit patterns. */
 export interface OrderedKernels {
@@ -21,31 +20,12 @@ export interface OrderedKernels {
   orderedSum(dtype: WeightDType, planes: Region, base: Region, post: Region, count: number): void
 }
 
-/** What assembly/ordered.ts exports; a plane starts `stride` bytes after the one before. */
+/** What assembly/ordered.ts exports. */
 export interface OrderedExports {
-  orderedDifference16(
-    post: number,
-    base: number,
-    planes: number,
-    count: number,
-    stride: number,
-  ): void
-  orderedDifference32(
-    post: number,
-    base: number,
-    planes: number,
-    count: number,
-    stride: number,
-  ): void
-  orderedSum16(planes: number, base: number, post: number, count: number, stride: number): void
-  orderedSum32(planes: number, base: number, post: number, count: number, stride: number): void
-}
-
-export const orderedSplits: Splits<OrderedExports> = {
-  orderedDifference16: { moves: [2, 2, 1, 'count', 0] },
-  orderedDifference32: { moves: [FLOAT, FLOAT, 1, 'count', 0] },
-  orderedSum16: { moves: [1, 2, 2, 'count', 0] },
-  orderedSum32: { moves: [1, FLOAT, FLOAT, 'count', 0] },
+  orderedDifference16(post: number, base: number, planes: number, count: number): void
+  orderedDifference32(post: number, base: number, planes: number, count: number): void
+  orderedSum16(planes: number, base: number, post: number, count: number): void
+  orderedSum32(planes: number, base: number, post: number, count: number): void
 }
 
 export function bindOrdered(wasm: OrderedExports): OrderedKernels {
@@ -53,14 +33,14 @@ export function bindOrdered(wasm: OrderedExports): OrderedKernels {
     orderedDifference(dtype, post, base, planes, count) {
       for (const region of [post, base, planes]) holds(region, count * bytesPer[dtype])
       if (bytesPer[dtype] === 2) {
-        wasm.orderedDifference16(post.pointer, base.pointer, planes.pointer, count, count)
-      } else wasm.orderedDifference32(post.pointer, base.pointer, planes.pointer, count, count)
+        wasm.orderedDifference16(post.pointer, base.pointer, planes.pointer, count)
+      } else wasm.orderedDifference32(post.pointer, base.pointer, planes.pointer, count)
     },
     orderedSum(dtype, planes, base, post, count) {
       for (const region of [planes, base, post]) holds(region, count * bytesPer[dtype])
       if (bytesPer[dtype] === 2) {
-        wasm.orderedSum16(planes.pointer, base.pointer, post.pointer, count, count)
-      } else wasm.orderedSum32(planes.pointer, base.pointer, post.pointer, count, count)
+        wasm.orderedSum16(planes.pointer, base.pointer, post.pointer, count)
+      } else wasm.orderedSum32(planes.pointer, base.pointer, post.pointer, count)
     },
   }
 }
