@@ -5,7 +5,7 @@ import { modes } from '../../src/index.ts'
 export const specInput = z.strictObject({
   id: z.string(),
   parameters: z.record(z.string(), z.union([z.string(), z.number(), z.array(z.number())])),
-  scope: z.enum(['all', 'matrices']).optional(),
+  scope: z.string().optional(),
 })
 
 /** Whose reading of an operator counts; the operands' own when it is left out. */

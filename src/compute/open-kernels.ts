@@ -10,6 +10,7 @@ import { bindElect, type ElectExports } from './kernels/elect.ts'
 import { bindLinear, type LinearExports } from './kernels/linear.ts'
 import { bindMask, type MaskExports } from './kernels/mask.ts'
 import { bindOrdered, type OrderedExports } from './kernels/ordered.ts'
+import { bindRank, type RankExports } from './kernels/rank.ts'
 import { bindReduce, type ReduceExports } from './kernels/reduce.ts'
 import { bindSelect, type SelectExports } from './kernels/select.ts'
 import { bindSignPlanes, type SignPlanesExports } from './kernels/sign-planes.ts'
@@ -26,6 +27,7 @@ type Exports = BitsExports &
   LinearExports &
   MaskExports &
   OrderedExports &
+  RankExports &
   ReduceExports &
   SelectExports &
   SignPlanesExports
@@ -82,6 +84,7 @@ export function openKernels(init: KernelsInit = {}): Kernels {
     ...bindLinear(wasm),
     ...bindMask(wasm),
     ...bindOrdered(wasm),
+    ...bindRank(wasm),
     ...bindReduce(wasm),
     ...bindSelect(wasm),
     ...bindSignPlanes(wasm),

@@ -80,6 +80,9 @@ const uses: Readonly<Record<string, Use>> = {
   electAndMerge: ({ kernels: k, a, b, c, out }, n) =>
     k.electAndMerge([a, b, c], out, n, { ...merge, weighted: true, normalize: true }),
   maskedScale: ({ kernels: k, a, out }, n) => k.maskedScale(a, out, n, mask),
+  scaleByBits: ({ kernels: k, a, bits, out }, n) =>
+    k.scaleByBits(a, bits, out, n, { set: 1.5, clear: 0 }),
+  keepRanks: ({ kernels: k, a, b, out }, n) => k.keepRanks(a, out, b, n, 0x3f000000, 0x40000000),
   maskBits: ({ kernels: k, out }, n) => k.maskBits(out, n, mask),
   ...Object.fromEntries(
     [0, 1, 1000, 40_000, Infinity].map((ties): [string, Use] => [
