@@ -106,7 +106,6 @@ function createCases(k: Kernels): { copy: () => void; kernels: Record<string, Ca
       scale: { bytes: 8, work: () => k.scale(a, out, n, 0.5) },
       addScaled: { bytes: 12, work: () => k.addScaled(a, out, n, 1e-9) },
       maskedScale: { bytes: 8, work: () => k.maskedScale(a, out, n, mask) },
-      sumKept: { bytes: 4, work: () => k.sumKept(a, n, mask) },
       maskBits: { bytes: 1 / 8, work: () => k.maskBits(out, n, mask) },
       keepLargest: { bytes: 8, work: () => k.keepLargest(a, out, n, median, 1000) },
       histogramHigh: { bytes: 4, work: () => k.histogramHigh(a, n, counts) },

@@ -97,7 +97,8 @@ function doPiece(board: CallBoard, thread: KernelThread, piece: number): number 
     const given = args[i]!
     if (move === 'count') return Math.min(size, count - from)
     if (move === 'first') return given + from
-    if (move === 'block') return given + from / 4
+    if (move === 'low') return (given + from / 4) >>> 0
+    if (move === 'high') return given + Math.floor((args[i - 1]! + from / 4) / 2 ** 32)
     if (move === 'ones') return given + ones[piece]! * 4
     if (move === 'counters') return thread.counters ?? given
     return given + move * from

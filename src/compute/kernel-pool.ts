@@ -21,7 +21,7 @@ import { BIT, type Move, type Split } from './kernels/split.ts'
 import { PAGE_BYTES, type SharedMemory } from './web-assembly.ts'
 
 /**
- * Calls that take no longer than a copy of so many floats stay on one thread: that is 100 to 200
+ * Calls that take no longer than a copy of so many floats stay on one thread: that is about 100
  * microseconds, and another thread takes some tens to wake.
  */
 const MINIMUM_WORK = 2 ** 20

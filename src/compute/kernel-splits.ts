@@ -4,6 +4,7 @@ import { deltasSplits } from './kernels/deltas.ts'
 import { electSplits } from './kernels/elect.ts'
 import { linearSplits } from './kernels/linear.ts'
 import { maskSplits } from './kernels/mask.ts'
+import { rankSplits } from './kernels/rank.ts'
 import { reduceSplits } from './kernels/reduce.ts'
 import { selectSplits } from './kernels/select.ts'
 import { signPlanesSplits } from './kernels/sign-planes.ts'
@@ -18,6 +19,7 @@ export const kernelSplits: ReadonlyMap<string, Split> = new Map(
     ...electSplits,
     ...linearSplits,
     ...maskSplits,
+    ...rankSplits,
     ...reduceSplits,
     ...selectSplits,
     ...signPlanesSplits,

@@ -13,7 +13,7 @@ import type { SignPlanesKernels } from './kernels/sign-planes.ts'
 import type { Region } from './kernels/region.ts'
 
 export type { ElectAndMerge } from './kernels/elect.ts'
-export type { Mask, MaskedScale } from './kernels/mask.ts'
+export type { MaskedScale } from './kernels/mask.ts'
 export type { Region } from './kernels/region.ts'
 export { HISTOGRAM_BYTES } from './kernels/select.ts'
 

@@ -4,7 +4,7 @@ import { dropThreshold, maskKey } from '../random.ts'
 import { maskedScaleGraph } from './graphs/masked-scale.ts'
 import { defineOperator, type Mode } from './index.ts'
 import { type Drawing, drawnByMagnitude, drawnByMask, drawnBySign } from './statistics/drawing.ts'
-import { randomL1Ratio } from './statistics/l1-ratio.ts'
+import { l1Ratio } from './statistics/l1-ratio.ts'
 import type { Statistic } from './statistics/statistic.ts'
 
 /**
@@ -52,8 +52,8 @@ export const operator = defineOperator({
   identity: { p: 0, select: 'random' },
   scope: 'matrices',
   inputs: ({ select }) => (select === 'mask' ? 2 : 1),
-  scratch: (_inputs, _mode, { select }) =>
-    select === 'magnitude' ? 2 : select === 'random' ? 0 : 1,
+  scratch: (_inputs, mode, { select }) =>
+    select === 'magnitude' ? 2 : select === 'random' && mode !== 'mergekit' ? 0 : 1,
   intensity({ p, k, select }, mode) {
     if (select !== 'random' || isRescaled(mode, k)) return undefined
     return (1 - k) ** 2 * (p === 1 ? 1 : p / (1 - p))
@@ -61,7 +61,7 @@ export const operator = defineOperator({
   statistic({ p, k, select, seed }, mode): Statistic<number | Drawing> | undefined {
     switch (select) {
       case 'random':
-        return isRescaled(mode, k) ? randomL1Ratio(p, seed) : undefined
+        return isRescaled(mode, k) ? randomLoss(p, seed) : undefined
       case 'sign':
         return drawnBySign()
       case 'magnitude':
@@ -106,6 +106,15 @@ function maskOf(tensor: string, { p, k, seed }: Draw, realised: number | undefin
     dropped: Math.fround(k),
     kept: realised === undefined ? keptFactor(p, k) : Math.fround(realised),
   }
+}
+
+function randomLoss(p: number, seed: number): Statistic<number> {
+  return l1Ratio({
+    open(kernels, { name }) {
+      const mask = { key: maskKey(seed, name), threshold: dropThreshold(p), kept: 1, dropped: 0 }
+      return (x, out, from, count) => kernels.maskedScale(x, out, count, { ...mask, from })
+    },
+  })
 }
 
 /** Where everything is drawn the factor of the others has no meaning. */

@@ -73,20 +73,6 @@ describe('kernels: seeded masks', () => {
     assert.deepEqual(bitsOf(pieces.f32, 1003), bitsOf(whole.f32, 1003))
   })
 
-  it('sums the magnitudes of what is kept', () => {
-    const threshold = dropThreshold(0.3)
-    for (const from of [0, 2 ** 34 - 20]) {
-      for (const count of [0, 1, 8, 31, 47, 1003]) {
-        const kept = kernels.allocate(1003 * 4)
-        kernels.maskedScale(input, kept, count, { key, from, threshold, kept: 1, dropped: 0 })
-        assert.equal(
-          kernels.sumKept(input, count, { key, from, threshold }, 0.25),
-          kernels.sumMagnitudes(kept, count, 0.25),
-        )
-      }
-    }
-  })
-
   it('takes thresholds 0 and 2³² as none and all', () => {
     const bits = kernels.allocate(8)
     kernels.maskBits(bits, 64, { key, from: 0, threshold: 0 })

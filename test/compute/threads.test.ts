@@ -80,10 +80,10 @@ const uses: Readonly<Record<string, Use>> = {
   electAndMerge: ({ kernels: k, a, b, c, out }, n) =>
     k.electAndMerge([a, b, c], out, n, { ...merge, weighted: true, normalize: true }),
   maskedScale: ({ kernels: k, a, out }, n) => k.maskedScale(a, out, n, mask),
-  sumKept: ({ kernels: k, c }, n) => k.sumKept(c, n, mask, 0.1),
-  maskBits: ({ kernels: k, out }, n) => k.maskBits(out, n, mask),
   scaleByBits: ({ kernels: k, a, bits, out }, n) =>
-    k.scaleByBits(a, bits, out, n, { set: 0.3, clear: 1 }),
+    k.scaleByBits(a, bits, out, n, { set: 1.5, clear: 0 }),
+  keepRanks: ({ kernels: k, a, b, out }, n) => k.keepRanks(a, out, b, n, 0x3f000000, 0x40000000),
+  maskBits: ({ kernels: k, out }, n) => k.maskBits(out, n, mask),
   ...Object.fromEntries(
     [0, 1, 1000, 40_000, Infinity].map((ties): [string, Use] => [
       `keepLargest with ${ties} ties`,
@@ -142,6 +142,8 @@ describe('kernels on several threads', () => {
       widenF16: /^widen F16/,
       narrowBf16: /^narrow BF16/,
       narrowF16: /^narrow F16/,
+      blockMagnitudes: /^sumMagnitudes/,
+      blockProducts: /^dot/,
     }
     for (const name of kernelSplits.keys()) {
       const pattern = inBinding[name] ?? new RegExp(`^${name}`)
@@ -207,7 +209,7 @@ describe('kernels on several threads', () => {
     const exports = instantiate(module, memory, 0) as MaskExports
     const [pointer, count, threshold] = [reservedPages(2) * 65_536, 2 ** 20 - 64, 2 ** 31]
     const bits = new Uint8Array(memory.buffer, pointer, count / 8)
-    exports.maskBits(pointer, count, 5, 1, 2, threshold)
+    exports.maskBits(pointer, count, 5, 0, 1, 2, threshold)
     const expected = bits.slice()
     let own = 0
     const counting: Pick<MaskExports, 'maskBits'> = {
@@ -221,7 +223,7 @@ describe('kernels on several threads', () => {
       do {
         own = 0
         bits.fill(0)
-        pool.exports.maskBits(pointer, count, 5, 1, 2, threshold)
+        pool.exports.maskBits(pointer, count, 5, 0, 1, 2, threshold)
         assert.equal(Buffer.compare(bits, expected), 0)
         await sleep(1)
       } while (own === count) // until the other thread has done some
@@ -237,11 +239,11 @@ describe('kernels on several threads', () => {
     const pool = createKernelPool({ module: {}, memory, exports }, 2)
     const [pointer, count] = [reservedPages(2) * 65_536, 2 ** 20]
     const bits = new Uint8Array(memory.buffer, pointer, count / 8)
-    exports.maskBits(pointer, count, 0, 1, 2, 2 ** 31)
+    exports.maskBits(pointer, count, 0, 0, 1, 2, 2 ** 31)
     const expected = bits.slice()
     for (let i = 0; i < 3; i++) {
       bits.fill(0)
-      pool.exports.maskBits(pointer, count, 0, 1, 2, 2 ** 31)
+      pool.exports.maskBits(pointer, count, 0, 0, 1, 2, 2 ** 31)
       assert.equal(Buffer.compare(bits, expected), 0)
       await sleep(100)
     }

@@ -3,6 +3,9 @@
  * SIMD. What the compiler may not do keeps the bytes the same everywhere: no relaxed SIMD, no fused
  * multiply-add, no reordering of sums. Loops work on whole vectors and finish one element at a time
  * with the same arithmetic, so a split never shows. Nothing is written past `count`.
+ *
+ * Every thread is an instance over the same memory: what a call puts aside goes where `first-page.ts`
+ * has room for its thread, and there is no static data, which a new instance would write again.
  */
 
 export {
@@ -20,7 +23,7 @@ export { electAndMerge } from './elect'
 export { countSymbols, encodeSymbols, decodeSymbols } from './entropy'
 export { scratch } from './first-page'
 export { subtract, add, scale, addScaled } from './linear'
-export { maskedScale, maskBits, scaleByBits, sumKept } from './mask'
+export { maskedScale, maskBits, scaleByBits } from './mask'
 export {
   splitDifference16,
   splitDifference32,
@@ -30,6 +33,6 @@ export {
   joinDifference32,
 } from './ordered'
 export { rankRows, keepRanks, keepByChance } from './rank'
-export { sumMagnitudes, dot, firstNonFinite } from './reduce'
+export { blockMagnitudes, blockProducts, firstNonFinite } from './reduce'
 export { signsAndMagnitude } from './sign-planes'
 export { keepLargest, histogramHigh, histogramLow, moveCounts, countMagnitude } from './select'

@@ -4,7 +4,6 @@
 
 import { lanesOf, storeBits } from './bits'
 import { held, lanes } from './first-page'
-import { block as elementsPerSum, sumOf } from './reduce'
 
 /**
  * Philox4x32-10 for the eight blocks from (low, high) on: bit i of the result is 1 where word i of
@@ -66,20 +65,19 @@ function scaledWhere(mask: v128, x: v128, dropped: v128, kept: v128, one: v128):
   return v128.bitselect(x, product, f32x4.eq(factor, one))
 }
 
-/** The mask starts with `block`; it and `threshold` in [0, 2³²] are f64 since they need more bits. */
+/** The block number is (high, low); `threshold` in [0, 2³²] is a f64 since it needs 33 bits. */
 export function maskedScale(
   x: usize,
   out: usize,
   count: u32,
-  block: f64,
+  low: u32,
+  high: u32,
   key0: u32,
   key1: u32,
   threshold: f64,
   kept: f32,
   dropped: f32,
 ): void {
-  let low = <u32>(<u64>block)
-  let high = <u32>((<u64>block) >> 32)
   const some: u32 = threshold > 0 ? -1 : 0
   const last = i32x4.splat(<u32>(<i64>threshold - 1))
   const one = held(0x3f800000)
@@ -134,13 +132,12 @@ export function maskedScale(
 export function maskBits(
   bits: usize,
   count: u32,
-  block: f64,
+  low: u32,
+  high: u32,
   key0: u32,
   key1: u32,
   threshold: f64,
 ): void {
-  let low = <u32>(<u64>block)
-  let high = <u32>((<u64>block) >> 32)
   const some: u32 = threshold > 0 ? -1 : 0
   const last = i32x4.splat(<u32>(<i64>threshold - 1))
   for (let left = <i32>count; left > 0; left -= 32, bits += 4) {
@@ -183,55 +180,4 @@ export function scaleByBits(
     const scaled = scaledWhere(i32x4.splat(-bit), v128.load32_splat(x), set, clear, one)
     store<u32>(out, i32x4.extract_lane(scaled, 0))
   }
-}
-
-/** The sum of magnitudes of what `maskedScale` keeps, block by block and in the order of `reduce.ts`. */
-export function sumKept(
-  x: usize,
-  count: u32,
-  block: f64,
-  key0: u32,
-  key1: u32,
-  threshold: f64,
-  sums: usize,
-): void {
-  let philox = <u64>block
-  for (; count > 0; sums += 8) {
-    const n = min(count, elementsPerSum)
-    store<f64>(sums, blockKept(x, n, philox, key0, key1, threshold))
-    x += n << 2
-    philox += n >> 2
-    count -= n
-  }
-}
-
-function blockKept(x: usize, count: u32, philox: u64, key0: u32, key1: u32, threshold: f64): f64 {
-  const some: u32 = threshold > 0 ? -1 : 0
-  const last = i32x4.splat(<u32>(<i64>threshold - 1))
-  const lane0 = v128.load(lanes)
-  const lane1 = v128.load(lanes, 16)
-  let s01 = f64x2.splat(0)
-  let s23 = f64x2.splat(0)
-  let s45 = f64x2.splat(0)
-  let s67 = f64x2.splat(0)
-  const end = x + (count << 2)
-  while (x < end) {
-    let drop = wordsUpTo(last, <u32>philox, <u32>(philox >> 32), key0, key1) & some
-    philox += 8
-    const stop = min(x + 128, end)
-    for (; stop - x >= 32; x += 32, drop >>= 8) {
-      const bits = i32x4.splat(drop)
-      const a = v128.andnot(f32x4.abs(v128.load(x)), lanesOf(bits, lane0))
-      const b = v128.andnot(f32x4.abs(v128.load(x, 16)), lanesOf(bits, lane1))
-      s01 = f64x2.add(s01, f64x2.promote_low_f32x4(a))
-      s23 = f64x2.add(s23, f64x2.promote_low_f32x4(v128.shuffle<i64>(a, a, 1, 1)))
-      s45 = f64x2.add(s45, f64x2.promote_low_f32x4(b))
-      s67 = f64x2.add(s67, f64x2.promote_low_f32x4(v128.shuffle<i64>(b, b, 1, 1)))
-    }
-    if (x == stop) continue
-    let sum = sumOf(s01, s23, s45, s67)
-    for (; x < stop; x += 4, drop >>= 1) if (!(drop & 1)) sum += abs(<f64>load<f32>(x))
-    return sum
-  }
-  return sumOf(s01, s23, s45, s67)
 }

@@ -8,26 +8,26 @@ import { held } from './first-page'
 /** `BLOCK_ELEMENTS` of ../../tensors/blocks.ts. */
 export const block: u32 = 65536
 
-export function sumMagnitudes(x: usize, count: u32, sums: usize): void {
+export function blockMagnitudes(x: usize, count: u32, sums: usize): void {
   for (; count > 0; sums += 8) {
     const n = min(count, block)
-    store<f64>(sums, blockMagnitudes(x, n))
+    store<f64>(sums, sumMagnitudes(x, n))
     x += n << 2
     count -= n
   }
 }
 
-export function dot(a: usize, b: usize, count: u32, sums: usize): void {
+export function blockProducts(a: usize, b: usize, count: u32, sums: usize): void {
   for (; count > 0; sums += 8) {
     const n = min(count, block)
-    store<f64>(sums, blockDot(a, b, n))
+    store<f64>(sums, dot(a, b, n))
     a += n << 2
     b += n << 2
     count -= n
   }
 }
 
-function blockMagnitudes(x: usize, count: u32): f64 {
+export function sumMagnitudes(x: usize, count: u32): f64 {
   const whole = x + ((count & ~7) << 2)
   const end = x + (count << 2)
   let s01 = f64x2.splat(0)
@@ -45,7 +45,7 @@ function blockMagnitudes(x: usize, count: u32): f64 {
   return sum
 }
 
-function blockDot(a: usize, b: usize, count: u32): f64 {
+export function dot(a: usize, b: usize, count: u32): f64 {
   const whole = a + ((count & ~7) << 2)
   const end = a + (count << 2)
   let s01 = f64x2.splat(0)

@@ -1,7 +1,5 @@
 import type { Key } from '../../random.ts'
 import { InvalidInputError } from '../../errors.ts'
-import { BLOCK_ELEMENTS } from '../../tensors/blocks.ts'
-import { type BlockSumsExports, foldBlocks, SUM } from './block-sums.ts'
 import { holdBits, holdFloats, type Region } from './region.ts'
 import { BIT, FLOAT, type Splits } from './split.ts'
 
@@ -15,7 +13,7 @@ export interface MaskKernels {
    */
   maskedScale(x: Region, out: Region, count: number, mask: MaskedScale): void
   /** Bit i of `bits` (little endian within bytes) is 1 where the element is kept. */
-  maskBits(bits: Region, count: number, mask: Mask): void
+  maskBits(bits: Region, count: number, mask: Omit<MaskedScale, 'dropped' | 'kept'>): void
   /** The same with a mask that is given: `set · x` where a bit is 1, `clear · x` where it is 0. */
   scaleByBits(
     x: Region,
@@ -24,29 +22,26 @@ export interface MaskKernels {
     count: number,
     factors: { readonly set: number; readonly clear: number },
   ): void
-  /** What `sumMagnitudes` gives of x with the dropped elements at 0. */
-  sumKept(x: Region, count: number, mask: Mask, before?: number): number
 }
 
-export interface Mask {
+export interface MaskedScale {
   readonly key: Key
   readonly from: number
   /** 0 … 2³²; see `dropThreshold`. */
   readonly threshold: number
-}
-
-export interface MaskedScale extends Mask {
   readonly kept: number
   readonly dropped: number
 }
 
-/** What assembly/mask.ts exports; sums of blocks are stored from `sums` on. */
-export interface MaskExports extends BlockSumsExports {
+/** What assembly/mask.ts exports. */
+export interface MaskExports {
+  /** The mask starts with block `high` · 2³² + `low`. */
   maskedScale(
     x: number,
     out: number,
     count: number,
-    block: number,
+    low: number,
+    high: number,
     key0: number,
     key1: number,
     threshold: number,
@@ -56,44 +51,33 @@ export interface MaskExports extends BlockSumsExports {
   maskBits(
     bits: number,
     count: number,
-    block: number,
+    low: number,
+    high: number,
     key0: number,
     key1: number,
     threshold: number,
   ): void
   scaleByBits(x: number, bits: number, out: number, count: number, set: number, clear: number): void
-  sumKept(
-    x: number,
-    count: number,
-    block: number,
-    key0: number,
-    key1: number,
-    threshold: number,
-    sums: number,
-  ): void
 }
 
 export const maskSplits: Splits<MaskExports> = {
-  maskedScale: { moves: [FLOAT, FLOAT, 'count', 'block', 0, 0, 0, 0, 0], work: 16 },
-  maskBits: { moves: [BIT, 'count', 'block', 0, 0, 0], work: 16 },
-  scaleByBits: { moves: [FLOAT, BIT, FLOAT, 'count', 0, 0] },
-  sumKept: {
-    moves: [FLOAT, 'count', 'block', 0, 0, 0, SUM],
-    work: 16,
-    grain: BLOCK_ELEMENTS,
-  },
+  maskedScale: { moves: [FLOAT, FLOAT, 'count', 'low', 'high', 0, 0, 0, 0, 0], work: 16 },
+  maskBits: { moves: [BIT, 'count', 'low', 'high', 0, 0, 0], work: 16 },
+  scaleByBits: { moves: [FLOAT, BIT, FLOAT, 'count', 0, 0], work: 2 },
 }
 
 export function bindMask(wasm: MaskExports): MaskKernels {
   return {
     maskedScale(x, out, count, mask) {
       holdFloats(count, x, out)
+      const [low, high] = philoxBlockOf(mask)
       const { key, threshold, kept, dropped } = mask
       wasm.maskedScale(
         x.pointer,
         out.pointer,
         count,
-        blockOf(mask),
+        low,
+        high,
         key[0],
         key[1],
         threshold,
@@ -103,17 +87,9 @@ export function bindMask(wasm: MaskExports): MaskKernels {
     },
     maskBits(bits, count, mask) {
       holdBits(count, bits)
+      const [low, high] = philoxBlockOf(mask)
       const { key, threshold } = mask
-      wasm.maskBits(bits.pointer, count, blockOf(mask), key[0], key[1], threshold)
-    },
-    sumKept(x, count, mask, before = 0) {
-      holdFloats(count, x)
-      const { key, threshold } = mask
-      const first = blockOf(mask)
-      return foldBlocks(wasm, x, count, before, (from, size, sums) => {
-        const at = x.pointer + FLOAT * from
-        wasm.sumKept(at, size, first + from / 4, key[0], key[1], threshold, sums)
-      })
+      wasm.maskBits(bits.pointer, count, low, high, key[0], key[1], threshold)
     },
     scaleByBits(x, bits, out, count, { set, clear }) {
       holdFloats(count, x, out)
@@ -123,8 +99,8 @@ export function bindMask(wasm: MaskExports): MaskKernels {
   }
 }
 
-/** The number of the first element's Philox block. */
-function blockOf({ from }: Mask): number {
+/** The Philox block of the first element, as two words. */
+export function philoxBlockOf({ from }: Pick<MaskedScale, 'from'>): [low: number, high: number] {
   if (!(Number.isSafeInteger(from) && from >= 0 && from % 4 === 0)) {
     throw new InvalidInputError(
       'E_REGION',
@@ -135,5 +111,5 @@ function blockOf({ from }: Mask): number {
       },
     )
   }
-  return from / 4
+  return [(from / 4) >>> 0, Math.floor(from / 2 ** 34)]
 }

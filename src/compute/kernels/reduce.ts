@@ -19,14 +19,14 @@ export interface ReduceKernels {
 
 /** What assembly/reduce.ts exports; sums of blocks are stored from `sums` on. */
 export interface ReduceExports extends BlockSumsExports {
-  sumMagnitudes(x: number, count: number, sums: number): void
-  dot(a: number, b: number, count: number, sums: number): void
+  blockMagnitudes(x: number, count: number, sums: number): void
+  blockProducts(a: number, b: number, count: number, sums: number): void
   firstNonFinite(x: number, count: number): number
 }
 
 export const reduceSplits: Splits<ReduceExports> = {
-  sumMagnitudes: { moves: [FLOAT, 'count', SUM], work: 2, grain: BLOCK_ELEMENTS },
-  dot: { moves: [FLOAT, FLOAT, 'count', SUM], work: 2, grain: BLOCK_ELEMENTS },
+  blockMagnitudes: { moves: [FLOAT, 'count', SUM], work: 2, grain: BLOCK_ELEMENTS },
+  blockProducts: { moves: [FLOAT, FLOAT, 'count', SUM], work: 2, grain: BLOCK_ELEMENTS },
   firstNonFinite: { moves: [FLOAT, 'count'], result: 'first' },
 }
 
@@ -34,7 +34,7 @@ export function bindReduce(wasm: ReduceExports): ReduceKernels {
   function dot(a: Region, b: Region, count: number, before = 0): number {
     holdFloats(count, a, b)
     return foldBlocks(wasm, a, count, before, (from, size, sums) => {
-      wasm.dot(a.pointer + FLOAT * from, b.pointer + FLOAT * from, size, sums)
+      wasm.blockProducts(a.pointer + FLOAT * from, b.pointer + FLOAT * from, size, sums)
     })
   }
 
@@ -42,7 +42,7 @@ export function bindReduce(wasm: ReduceExports): ReduceKernels {
     sumMagnitudes(x, count, before = 0) {
       holdFloats(count, x)
       return foldBlocks(wasm, x, count, before, (from, size, sums) => {
-        wasm.sumMagnitudes(x.pointer + FLOAT * from, size, sums)
+        wasm.blockMagnitudes(x.pointer + FLOAT * from, size, sums)
       })
     },
     sumSquares: (x, count, before) => dot(x, x, count, before),

@@ -5,12 +5,13 @@
  * - a number: a pointer that moves by so many bytes per element; 0 for what stays as it is;
  * - `count`: the number of elements;
  * - `first`: the number of the first element;
- * - `block`: the number of a Philox block, which holds four elements;
+ * - `low` and `high`, next to each other: the words of the number of a Philox block, which holds four
+ *   elements;
  * - `ones`: a pointer that moves by 4 bytes for each one that the bitmap, the argument that moves by
  *   1/8, has before `from`;
  * - `counters`: a histogram's table; every thread has its own during the call, which are then added.
  */
-export type Move = number | 'count' | 'first' | 'block' | 'ones' | 'counters'
+export type Move = number | 'count' | 'first' | 'low' | 'high' | 'ones' | 'counters'
 
 export interface Split {
   /** One for each argument; they may depend on arguments that say how wide an element is. */

@@ -1,6 +1,5 @@
 import type { Kernels, Region } from '../../compute/kernels.ts'
 import { sliceRegion } from '../../compute/slice-region.ts'
-import { dropThreshold, maskKey } from '../../random.ts'
 import { BLOCK_ELEMENTS } from '../../tensors/blocks.ts'
 import type { TensorSpec } from '../../tensors/tensor.ts'
 import type { Statistic } from './statistic.ts'
@@ -41,36 +40,17 @@ export function l1Ratio({ open, pieceOf = () => BLOCK_ELEMENTS }: L1RatioInit): 
           }
         },
         endPass() {},
-        value: () => ratioOf(before, after),
+        value: () => (before < LEAST_NORM || after < LEAST_NORM ? 1 : before / after),
       }
     },
   }
-}
-
-/** The same for the random mask of DARE, in one pass and without scratch. */
-export function randomL1Ratio(p: number, seed: number): Statistic<number> {
-  return {
-    scope: 'tensor',
-    passes: 1,
-    start({ kernels }) {
-      let [before, after] = [0, 0]
-      return {
-        scan(_pass, { name }, [x], from, count) {
-          const mask = { key: maskKey(seed, name), threshold: dropThreshold(p), from }
-          before = kernels.sumMagnitudes(x!, count, before)
-          after = kernels.sumKept(x!, count, mask, after)
-        },
-        endPass() {},
-        value: () => ratioOf(before, after),
-      }
-    },
-  }
-}
-
-function ratioOf(before: number, after: number): number {
-  return before < LEAST_NORM || after < LEAST_NORM ? 1 : before / after
 }
 
 function sumOf(kernels: Kernels, x: Region, from: number, count: number): number {
-  return kernels.sumMagnitudes(sliceRegion(x, from * 4, count * 4), count)
+  let sum = 0
+  for (let at = 0; at < count; at += BLOCK_ELEMENTS) {
+    const size = Math.min(BLOCK_ELEMENTS, count - at)
+    sum += kernels.sumMagnitudes(sliceRegion(x, (from + at) * 4, size * 4), size)
+  }
+  return sum
 }
