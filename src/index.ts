@@ -51,7 +51,7 @@ export {
 export { verifyTensor } from './codecs/manifest/verify.ts'
 export { checkKernels } from './compute/check-kernels.ts'
 export { type Kernels } from './compute/kernels.ts'
-export { type Device, devices, openRuntime, type Runtime } from './compute/onnxruntime.ts'
+export { type Device, openRuntime, type Runtime } from './compute/onnxruntime.ts'
 export { openKernels } from './compute/open-kernels.ts'
 export {
   DeltaswarmError,
@@ -70,7 +70,7 @@ export {
 export { assignedPeers } from './evaluation/assignment.ts'
 export { buildSuite, splitSuites } from './evaluation/build-suite.ts'
 export { type VariantClass } from './evaluation/classify.ts'
-export { type DeviceTrial, MOST_DIFFERENCE, openDeviceTrial } from './evaluation/device-trial.ts'
+export { MOST_DIFFERENCE, openDeviceTrial } from './evaluation/device-trial.ts'
 export { createEvaluator, type Evaluator, type MeasuredSuite } from './evaluation/evaluate.ts'
 export {
   bestOf,

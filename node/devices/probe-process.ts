@@ -20,7 +20,7 @@ const RUNS_MS = 1_000
 const kernels = openKernels()
 const architectures = await loadArchitectures()
 const device = process.argv[2] as Device
-process.stdout.write(JSON.stringify(await probe().catch(failed)))
+process.stdout.write(`\n${JSON.stringify(await probe().catch(failed))}`)
 
 async function probe(): Promise<Probe> {
   const tried = await measure(device)

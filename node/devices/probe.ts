@@ -21,8 +21,8 @@ export type Probe =
 const PROBE_MS = 60_000
 
 /**
- * Tries a device in a child process. The CPU is what others are compared with and is not tried.
- * Never rejects; `E_INTERRUPTED` aside, a probe that cannot be made says why.
+ * Tries a device in a child process; a probe that cannot be made says why. The CPU is what others are
+ * compared with and is not tried.
  */
 export async function probeDevice(device: Device): Promise<Probe> {
   if (device === 'cuda') {
@@ -33,10 +33,12 @@ export async function probeDevice(device: Device): Promise<Probe> {
   const file = fileURLToPath(new URL(`./probe-process${extension}`, import.meta.url))
   return new Promise((resolve) => {
     execFile(process.execPath, [file, device], { timeout: PROBE_MS }, (error, stdout) => {
-      if (error === null) return resolve(JSON.parse(stdout) as Probe)
-      const reason = error.killed
-        ? `no answer within ${PROBE_MS / 1000} s`
-        : `its process ended with ${error.signal ?? `code ${error.code}`}`
+      const answer = stdout.split('\n').at(-1)! // a driver may print before it
+      if (error === null && answer !== '') return resolve(JSON.parse(answer) as Probe)
+      const reason =
+        error?.killed === true
+          ? `no answer within ${PROBE_MS / 1000} s`
+          : `its process ended with ${error?.signal ?? `code ${error?.code ?? 0}`}`
       resolve({ device, works: false, reason })
     })
   })

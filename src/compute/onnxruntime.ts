@@ -16,9 +16,6 @@ import type {
 
 export type { Device } from './onnxruntime-worker.ts'
 
-/** Where sessions can run, in the order in which they are wished for. */
-export const devices = ['cuda', 'webgpu', 'cpu'] as const satisfies readonly Device[]
-
 /**
  * onnxruntime in a thread of its own, on the memory of the kernels: on the CPU nothing is copied. What
  * it computes is measured and compared, never published: a device may round as it likes.

@@ -58,6 +58,7 @@ export function openDeviceTrial({
   const evaluator = createEvaluator({ kernels, runtime })
   const size = [PRODUCT_SIZE, PRODUCT_SIZE] as const
   const regions = ['a', 'b', RESULT].map(() => kernels.allocate(4 * elementsOf(size)))
+  for (const region of regions) region.f32.fill(0.5)
   const [a, b, result] = regions.map((region) => ({ region, type: 'float32', dims: size }) as const)
   const product = runtime.session(productModel(size))
   product.catch(() => {}) // who asks for a product is told
