@@ -21,13 +21,6 @@ export { countSymbols, encodeSymbols, decodeSymbols } from './entropy'
 export { scratch } from './first-page'
 export { subtract, add, scale, addScaled } from './linear'
 export { maskedScale, maskBits } from './mask'
-export {
-  splitDifference16,
-  splitDifference32,
-  exponents16,
-  exponents32,
-  joinDifference16,
-  joinDifference32,
-} from './ordered'
+export { splitDifference, exponents, joinDifference } from './ordered'
 export { sumMagnitudes, dot, firstNonFinite } from './reduce'
 export { keepLargest, histogramHigh, histogramLow, countMagnitude } from './select'
