@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { fineTunePair } from '../../scripts/bench/fine-tune-pairs.ts'
+import { readFileSync } from 'node:fs'
+import { fineTunePair, type PairRequest } from '../../scripts/bench/fine-tune-pairs.ts'
 import { codec } from '../../src/codecs/raw.ts'
 import { MAX_MODELS, MODEL_BITS } from '../../src/codecs/sections/exponent-models.ts'
 import { modelBytes } from '../../src/compute/kernels/entropy.ts'
@@ -8,6 +9,14 @@ import { MalformedError } from '../../src/errors.ts'
 import type { WeightDType } from '../../src/tensors/dtype.ts'
 import { collectSections, deltaTensor, hex, memorySections, sha256Hex } from './memory-tensor.ts'
 import { pseudoRandom, subtract, widenBytes } from './numbers.ts'
+
+const vectors = JSON.parse(
+  readFileSync(new URL('../vectors/raw.json', import.meta.url), 'utf8'),
+) as (PairRequest & {
+  readonly comment: string
+  readonly models: string
+  readonly differences: { readonly bytes: number; readonly sha256: string }
+})[]
 
 describe('raw codec', () => {
   const kernels = openKernels()
@@ -46,6 +55,19 @@ describe('raw codec', () => {
     assert.equal(hex(up.stored.get('differences')!), '290000' + '00000100'.repeat(4) + extra)
     assert.deepEqual(up.decoded, up.post)
   })
+
+  for (const vector of vectors) {
+    it(`stores ${vector.comment}, in the bytes of its vector`, async () => {
+      const { sink, stored } = collectSections()
+      await codec.encode(deltaTensor(kernels, fineTunePair(vector)), {}, sink, { kernels })
+      const differences = stored.get('differences')!
+      assert.equal(hex(stored.get('models')!), vector.models)
+      assert.deepEqual(
+        { bytes: differences.length, sha256: sha256Hex(differences) },
+        vector.differences,
+      )
+    })
+  }
 
   const specials: Record<WeightDType, number[]> = {
     F32: [0, 0x80000000, 1, 0x80000001, 0x007fffff, 0x00800000, 0x3f800000, 0x7f7fffff, 0xff7fffff],
