@@ -1,10 +1,22 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { fineTunePair, type PairRequest } from '../../scripts/bench/fine-tune-pairs.ts'
 import { codec } from '../../src/codecs/raw.ts'
+import { MAX_MODELS, MODEL_BITS } from '../../src/codecs/sections/exponent-models.ts'
+import { modelBytes } from '../../src/compute/kernels/entropy.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
 import { MalformedError } from '../../src/errors.ts'
 import type { WeightDType } from '../../src/tensors/dtype.ts'
 import { collectSections, deltaTensor, hex, memorySections, sha256Hex } from './memory-tensor.ts'
-import { subtract, widenBytes } from './numbers.ts'
+import { pseudoRandom, subtract, widenBytes } from './numbers.ts'
+
+const vectors = JSON.parse(
+  readFileSync(new URL('../vectors/raw.json', import.meta.url), 'utf8'),
+) as (PairRequest & {
+  readonly comment: string
+  readonly models: string
+  readonly differences: { readonly bytes: number; readonly sha256: string }
+})[]
 
 describe('raw codec', () => {
   const kernels = openKernels()
@@ -44,6 +56,19 @@ describe('raw codec', () => {
     assert.deepEqual(up.decoded, up.post)
   })
 
+  for (const vector of vectors) {
+    it(`stores ${vector.comment}, in the bytes of its vector`, async () => {
+      const { sink, stored } = collectSections()
+      await codec.encode(deltaTensor(kernels, fineTunePair(vector)), {}, sink, { kernels })
+      const differences = stored.get('differences')!
+      assert.equal(hex(stored.get('models')!), vector.models)
+      assert.deepEqual(
+        { bytes: differences.length, sha256: sha256Hex(differences) },
+        vector.differences,
+      )
+    })
+  }
+
   const specials: Record<WeightDType, number[]> = {
     F32: [0, 0x80000000, 1, 0x80000001, 0x007fffff, 0x00800000, 0x3f800000, 0x7f7fffff, 0xff7fffff],
     BF16: [0, 0x8000, 1, 0x8001, 0x007f, 0x0080, 0x3f80, 0x7f7f, 0xff7f],
@@ -74,6 +99,38 @@ describe('raw codec', () => {
         (error) => error instanceof MalformedError && /not finite/.test(error.message),
       )
     }
+  })
+
+  it('decodes hostile bytes to refusals or finite values, in the memory that it declares', async () => {
+    const pair = fineTunePair({ elements: 4096, kind: 'dense', dtype: 'BF16', seed: 2 })
+    const { sink, stored } = collectSections()
+    const given = deltaTensor(kernels, pair)
+    const encoded = await codec.encode(given, {}, sink, { kernels })
+    const tensor = { spec: pair.spec, codec: 'raw', ...encoded }
+    const random = pseudoRandom(3)
+    const own = openKernels()
+    const [out, base] = [own.allocate(4096 * 4), own.allocate(4096 * 2)]
+    base.u8.set(pair.base)
+    const used = own.allocated
+    for (let attempt = 0; attempt < 2000; attempt++) {
+      const section = attempt % 2 === 0 ? 'models' : 'differences'
+      const bytes = Uint8Array.from(stored.get(section)!)
+      const start = attempt % 3 === 0 ? 0 : random() * bytes.length
+      for (let flips = random() * 4; flips > 0; flips--) {
+        bytes[Math.floor((start + random() * 20) % bytes.length)] = random() * 256
+      }
+      const sections = memorySections(new Map(stored).set(section, bytes))
+      try {
+        const reader = await codec.open(tensor, sections, { kernels: own })
+        await reader.read(out, 4096, base).finally(() => reader.close())
+        assert.ok(out.f32.every(Number.isFinite))
+      } catch (error) {
+        assert.ok(error instanceof MalformedError && error.id === 'E_BAD_ENCODING')
+      }
+      assert.equal(own.allocated, used)
+    }
+    const blockBytes = 4096 * (1 + 1 + 2 + 2 + 4)
+    assert.ok(own.peak - used <= MAX_MODELS * modelBytes(MODEL_BITS) + 256 + blockBytes)
   })
 })
 

@@ -24,14 +24,7 @@ export { countSymbols, encodeSymbols, decodeSymbols } from './entropy'
 export { scratch } from './first-page'
 export { subtract, add, scale, addScaled } from './linear'
 export { maskedScale, maskBits, scaleByBits } from './mask'
-export {
-  splitDifference16,
-  splitDifference32,
-  exponents16,
-  exponents32,
-  joinDifference16,
-  joinDifference32,
-} from './ordered'
+export { splitDifference, exponents, joinDifference } from './ordered'
 export { rankRows, keepRanks, keepByChance } from './rank'
 export { blockMagnitudes, blockProducts, firstNonFinite } from './reduce'
 export { signsAndMagnitude } from './sign-planes'

@@ -65,37 +65,37 @@ const fractionBits: Readonly<Record<WeightDType, number>> = { F32: 23, BF16: 7, 
 
 const exponentCount: Readonly<Record<WeightDType, number>> = { F32: 256, BF16: 256, F16: 32 }
 
-/** What assembly/ordered.ts exports. */
+/** What assembly/ordered.ts exports; `width` is in bits. */
 export interface OrderedExports {
-  splitDifference16: Split
-  splitDifference32: Split
-  exponents16: Exponents
-  exponents32: Exponents
-  joinDifference16: Join
-  joinDifference32: Join
+  splitDifference(
+    post: number,
+    base: number,
+    count: number,
+    width: number,
+    map: number,
+    shift: number,
+    symbols: number,
+    contexts: number,
+    extra: number,
+  ): number
+  exponents(
+    base: number,
+    count: number,
+    width: number,
+    map: number,
+    shift: number,
+    contexts: number,
+  ): void
+  joinDifference(
+    symbols: number,
+    extra: number,
+    end: number,
+    base: number,
+    post: number,
+    count: number,
+    width: number,
+  ): number
 }
-
-type Split = (
-  post: number,
-  base: number,
-  count: number,
-  map: number,
-  shift: number,
-  symbols: number,
-  contexts: number,
-  extra: number,
-) => number
-
-type Exponents = (base: number, count: number, map: number, shift: number, out: number) => void
-
-type Join = (
-  symbols: number,
-  base: number,
-  count: number,
-  extra: number,
-  end: number,
-  post: number,
-) => number
 
 export function bindOrdered(wasm: OrderedExports): OrderedKernels {
   return {
@@ -104,11 +104,11 @@ export function bindOrdered(wasm: OrderedExports): OrderedKernels {
       for (const region of [symbols, contexts]) holds(region, count)
       holds(map, exponentCount[dtype])
       holds(extra, extraCapacity(dtype, count))
-      const split = bytesPer[dtype] === 2 ? wasm.splitDifference16 : wasm.splitDifference32
-      return split(
+      return wasm.splitDifference(
         post.pointer,
         base.pointer,
         count,
+        8 * bytesPer[dtype],
         map.pointer,
         fractionBits[dtype],
         symbols.pointer,
@@ -120,22 +120,21 @@ export function bindOrdered(wasm: OrderedExports): OrderedKernels {
       holds(base, count * bytesPer[dtype])
       holds(map, exponentCount[dtype])
       holds(contexts, count)
-      const exponents = bytesPer[dtype] === 2 ? wasm.exponents16 : wasm.exponents32
-      exponents(base.pointer, count, map.pointer, fractionBits[dtype], contexts.pointer)
+      const [width, shift] = [8 * bytesPer[dtype], fractionBits[dtype]]
+      wasm.exponents(base.pointer, count, width, map.pointer, shift, contexts.pointer)
     },
     joinDifference(dtype, symbols, { input, from, to }, base, post, count) {
       holds(symbols, count)
       for (const region of [base, post]) holds(region, count * bytesPer[dtype])
       holds(input, to)
-      const join = bytesPer[dtype] === 2 ? wasm.joinDifference16 : wasm.joinDifference32
-      const { pointer } = input
-      const whole = join(
+      const whole = wasm.joinDifference(
         symbols.pointer,
+        input.pointer + from,
+        input.pointer + to,
         base.pointer,
-        count,
-        pointer + from,
-        pointer + to,
         post.pointer,
+        count,
+        8 * bytesPer[dtype],
       )
       return whole === 1
     },
