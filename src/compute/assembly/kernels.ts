@@ -18,8 +18,19 @@ export { copy, widenBf16, widenF16, narrowBf16, narrowF16 } from './convert'
 export { difference, applied } from './deltas'
 export { electAndMerge } from './elect'
 export { scratch } from './first-page'
+export { gapBits, encodeGaps, decodeGaps } from './gaps'
+export { groupExtremes, quantise, dequantise, packCodes, unpackCodes } from './integers'
 export { subtract, add, scale, addScaled } from './linear'
 export { maskedScale, maskBits } from './mask'
+export { sum, squaredDeviations, squaredDistance } from './moments'
 export { orderedDifference16, orderedDifference32, orderedSum16, orderedSum32 } from './ordered'
+export {
+  splitPlanes16,
+  splitPlanes32,
+  joinPlanes16,
+  joinPlanes32,
+  spreadBits,
+  gatherBits,
+} from './planes'
 export { sumMagnitudes, dot, firstNonFinite } from './reduce'
 export { keepLargest, histogramHigh, histogramLow, countMagnitude } from './select'
