@@ -2,6 +2,7 @@ import type { BitsKernels } from './kernels/bits.ts'
 import type { ConvertKernels } from './kernels/convert.ts'
 import type { DeltasKernels } from './kernels/deltas.ts'
 import type { ElectKernels } from './kernels/elect.ts'
+import type { EntropyKernels } from './kernels/entropy.ts'
 import type { GapsKernels } from './kernels/gaps.ts'
 import type { IntegersKernels } from './kernels/integers.ts'
 import type { LinearKernels } from './kernels/linear.ts'
@@ -33,6 +34,7 @@ export interface Kernels
     ConvertKernels,
     DeltasKernels,
     ElectKernels,
+    EntropyKernels,
     GapsKernels,
     IntegersKernels,
     LinearKernels,

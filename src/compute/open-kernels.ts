@@ -5,6 +5,7 @@ import { bindBits, type BitsExports } from './kernels/bits.ts'
 import { bindConvert, type ConvertExports } from './kernels/convert.ts'
 import { bindDeltas, type DeltasExports } from './kernels/deltas.ts'
 import { bindElect, type ElectExports } from './kernels/elect.ts'
+import { bindEntropy, type EntropyExports } from './kernels/entropy.ts'
 import { bindGaps, type GapsExports } from './kernels/gaps.ts'
 import { bindIntegers, type IntegersExports } from './kernels/integers.ts'
 import { bindLinear, type LinearExports } from './kernels/linear.ts'
@@ -24,6 +25,7 @@ type Exports = BitsExports &
   ConvertExports &
   DeltasExports &
   ElectExports &
+  EntropyExports &
   GapsExports &
   IntegersExports &
   LinearExports &
@@ -69,6 +71,7 @@ export function openKernels(init: { readonly maximumBytes?: number } = {}): Kern
     ...bindConvert(wasm),
     ...bindDeltas(wasm),
     ...bindElect(wasm),
+    ...bindEntropy(wasm),
     ...bindGaps(wasm),
     ...bindIntegers(wasm),
     ...bindLinear(wasm),

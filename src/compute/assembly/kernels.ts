@@ -17,6 +17,7 @@ export {
 export { copy, widenBf16, widenF16, narrowBf16, narrowF16 } from './convert'
 export { difference, applied } from './deltas'
 export { electAndMerge } from './elect'
+export { countSymbols, encodeSymbols, decodeSymbols } from './entropy'
 export { scratch } from './first-page'
 export { gapBits, encodeGaps, decodeGaps } from './gaps'
 export { groupExtremes, quantise, dequantise, packCodes, unpackCodes } from './integers'
