@@ -2,7 +2,11 @@ import assert from 'node:assert/strict'
 import { type Codec, type DeltaTensor, loadCodecs } from '../../src/codecs/index.ts'
 import { candidates } from '../../src/codecs/manifest/candidates.ts'
 import { type CodecChoice, createCodecChooser } from '../../src/codecs/manifest/choose-codec.ts'
-import { encodeTensor, relativeError } from '../../src/codecs/manifest/encode-delta.ts'
+import {
+  encodeTensor,
+  relativeError,
+  type StoredTensor,
+} from '../../src/codecs/manifest/encode-delta.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
 import { InvalidInputError } from '../../src/errors.ts'
 import type { Registry } from '../../src/registry.ts'
@@ -84,7 +88,7 @@ describe('createCodecChooser', () => {
 
     it('takes the smallest candidate within the error', async () => {
       for (const delta of [normal, sparse]) {
-        const sizes = []
+        const sizes: StoredTensor[] = []
         for (const { codec, parameters } of candidates) {
           sizes.push(await sizeOf(delta, codec, parameters))
         }
