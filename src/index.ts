@@ -29,7 +29,18 @@ export {
   type Sections,
   type SectionSink,
 } from './codecs/index.ts'
-export { chooseCodecs, type CodecChoice, encodeTensor } from './codecs/manifest/encode-delta.ts'
+export {
+  type CodecChoice,
+  type CodecChooser,
+  createCodecChooser,
+} from './codecs/manifest/choose-codec.ts'
+export {
+  encodeTensor,
+  type Loss,
+  relativeError,
+  type StoredTensor,
+  type TensorCodec,
+} from './codecs/manifest/encode-delta.ts'
 export { checkContents } from './codecs/manifest/layout.ts'
 export {
   MAX_INDEX_BYTES,

@@ -1,15 +1,18 @@
 import {
-  chooseCodecs,
   type CID,
   type CodecChoice,
   compareCheckpoints,
+  createCodecChooser,
   deltaTensor,
+  elementsOf,
   encodeTensor,
   IncompatibleError,
   InvalidInputError,
   openFolder,
   type RecipeDraft,
   recipeOf,
+  relativeError,
+  type StoredTensor,
   weightsId,
 } from '../../src/index.ts'
 import { createDeltaWriter } from '../../protocol/index.ts'
@@ -39,6 +42,17 @@ export interface Published {
   readonly bytes: number
   /** Stored bits per changed weight, without the manifest. */
   readonly bpw: number
+  /** ‖Δ̂ − Δ‖ ÷ ‖Δ‖ of the whole delta as it was encoded, after its edits; 0 when nothing is lost. */
+  readonly relativeError: number
+  /** In the order of their names. */
+  readonly perTensor: readonly PublishedTensor[]
+}
+
+/** What storing one tensor took and lost. */
+export interface PublishedTensor extends Pick<StoredTensor, 'codec' | 'parameters'> {
+  readonly name: string
+  readonly bpw: number
+  readonly relativeError: number
 }
 
 /**
@@ -66,10 +80,7 @@ export async function publish(
         fix: 'check which folder is the fine-tune',
       })
     }
-    const chosen = chooseCodecs(changed, request.codec, engine.codecs)
-    const exact =
-      request.edits.length === 0 &&
-      [...chosen.values()].every(({ codec }) => engine.codecs.get(codec).exact)
+    const chooseCodec = createCodecChooser(request.codec, engine)
     // Edits move and drop values, so that a NaN could slip past the codec that would refuse it.
     if (request.edits.length > 0) {
       for (const spec of changed) {
@@ -79,16 +90,24 @@ export async function publish(
     }
     const edited = await openEdits(node, base, post, request.edits, options)
     const writer = createDeltaWriter(store.blocks)
+    const stored: StoredTensor[] = []
     for (const [i, spec] of changed.entries()) {
       options.signal.throwIfAborted()
       const tensor =
         edited?.tensor(spec.name) ??
         deltaTensor(base.folder.checkpoint, post.checkpoint, spec, engine.kernels)
-      await writer.add((sink) => encodeTensor(tensor, chosen.get(spec.name)!, sink, engine))
+      const codec = await chooseCodec(tensor, options)
+      await writer.add(async (sink) => {
+        const encoded = await encodeTensor(tensor, codec, sink, engine)
+        stored.push(encoded)
+        return encoded
+      })
       const done = i + 1
       options.onProgress({ phase: 'encoding', done, total: changed.length, detail: spec.name })
     }
-    const postId = exact
+    const isExact =
+      request.edits.length === 0 && stored.every(({ codec }) => engine.codecs.get(codec).exact)
+    const postId = isExact
       ? (await weightsId(post.checkpoint, { signal: options.signal })).id
       : undefined
     const { cid, root, ownBytes } = await writer.finish({
@@ -121,9 +140,23 @@ export async function publish(
       elements: root.elements,
       bytes: ownBytes,
       bpw: (8 * root.bytes) / root.elements,
+      relativeError: relativeError(stored.map(({ loss }) => loss)),
+      perTensor: stored.map(describeStored),
     }
   } finally {
     await post.close()
+  }
+}
+
+function describeStored(tensor: StoredTensor): PublishedTensor {
+  const { spec, codec, parameters, bytes, loss } = tensor
+  return {
+    name: spec.name,
+    codec,
+    parameters,
+    // A changed tensor has an element.
+    bpw: (8 * bytes) / elementsOf(spec.shape),
+    relativeError: relativeError([loss]),
   }
 }
 

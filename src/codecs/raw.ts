@@ -66,7 +66,7 @@ export const codec = defineCodec({
         hash.update(plain)
       }
     }
-    return { parameters: {}, sha256: new Uint8Array(hash.digest()) }
+    return { parameters: {}, sha256: new Uint8Array(hash.digest()), squaredError: 0 }
   },
 
   async open(tensor, sections, { kernels }) {

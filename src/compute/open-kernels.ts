@@ -8,10 +8,14 @@ import { bindConvert, type ConvertExports } from './kernels/convert.ts'
 import { bindDeltas, type DeltasExports } from './kernels/deltas.ts'
 import { bindElect, type ElectExports } from './kernels/elect.ts'
 import { bindEntropy, type EntropyExports } from './kernels/entropy.ts'
+import { bindGaps, type GapsExports } from './kernels/gaps.ts'
+import { bindIntegers, type IntegersExports } from './kernels/integers.ts'
 import { bindLinear, type LinearExports } from './kernels/linear.ts'
 import { bindMask, type MaskExports } from './kernels/mask.ts'
+import { bindMoments, type MomentsExports } from './kernels/moments.ts'
 import { bindOrdered, type OrderedExports } from './kernels/ordered.ts'
 import { bindRank, type RankExports } from './kernels/rank.ts'
+import { bindPlanes, type PlanesExports } from './kernels/planes.ts'
 import { bindReduce, type ReduceExports } from './kernels/reduce.ts'
 import { bindSelect, type SelectExports } from './kernels/select.ts'
 import { bindSignPlanes, type SignPlanesExports } from './kernels/sign-planes.ts'
@@ -26,10 +30,14 @@ type Exports = BitsExports &
   DeltasExports &
   ElectExports &
   EntropyExports &
+  GapsExports &
+  IntegersExports &
   LinearExports &
   MaskExports &
+  MomentsExports &
   OrderedExports &
   RankExports &
+  PlanesExports &
   ReduceExports &
   SelectExports &
   SignPlanesExports
@@ -84,10 +92,14 @@ export function openKernels(init: KernelsInit = {}): Kernels {
     ...bindDeltas(wasm),
     ...bindElect(wasm),
     ...bindEntropy(wasm),
+    ...bindGaps(wasm),
+    ...bindIntegers(wasm),
     ...bindLinear(wasm),
     ...bindMask(wasm),
+    ...bindMoments(wasm),
     ...bindOrdered(wasm),
     ...bindRank(wasm),
+    ...bindPlanes(wasm),
     ...bindReduce(wasm),
     ...bindSelect(wasm),
     ...bindSignPlanes(wasm),

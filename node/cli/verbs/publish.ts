@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { chooseCodecs } from '../../../src/index.ts'
+import { createCodecChooser } from '../../../src/index.ts'
 import { publish } from '../../roles/publisher.ts'
 import { nameInput, specInput } from '../inputs.ts'
 import { formatBytes } from '../output.ts'
@@ -17,7 +17,8 @@ export const verb = defineVerb({
     { flags: '-n, --name <name>', about: 'what to call it', required: true },
     {
       flags: '--codec <spec>',
-      about: 'raw (exact), bitdelta, or sparse=values:BF16, …',
+      about:
+        'raw (exact), bitdelta, ternary, integer=bits:4, sparse=values:BF16, auto=error:0.05, …',
       default: 'raw',
     },
     {
@@ -30,6 +31,7 @@ export const verb = defineVerb({
   examples: [
     'deltaswarm publish ./math --base ./base -n math',
     'deltaswarm publish ./math --base ./base -n math-1bit --codec bitdelta',
+    'deltaswarm publish ./math --base ./base -n math-small --codec auto=error:0.1',
     'deltaswarm publish ./math --base ./base -n math-sparse --edit dare=p:0.9,seed:7 \\',
     '    --codec sparse=mask:seeded,drop:0.9,seed:7',
   ],
@@ -56,7 +58,7 @@ export const verb = defineVerb({
     const choice = { codec: id, parameters, ...(scope === undefined ? {} : { scope }) }
     const steps = edits.map(({ id: operator, ...step }) => ({ operator, ...step }))
     // Said before two checkpoints are hashed, not after.
-    chooseCodecs([], choice, node.engine.codecs)
+    createCodecChooser(choice, node.engine)
     for (const { operator } of steps) node.engine.operators.get(operator)
     const published = await publish(node, { ...request, codec: choice, edits: steps }, options)
     return {
@@ -71,7 +73,8 @@ export const verb = defineVerb({
   ids: ({ id }) => [id],
   print(result, output) {
     output.line(
-      `${result.name}  ${result.tensors} tensors, ${formatBytes(result.bytes)}, ${result.bpw.toPrecision(3)} bits per weight`,
+      `${result.name}  ${result.tensors} tensors, ${formatBytes(result.bytes)}, ` +
+        `${result.bpw.toPrecision(3)} bits per weight, ${formatError(result.relativeError)}`,
     )
     output.line(result.id)
     if (!result.served) {
@@ -79,3 +82,7 @@ export const verb = defineVerb({
     }
   },
 })
+
+function formatError(relativeError: number): string {
+  return relativeError === 0 ? 'nothing lost' : `relative error ${relativeError.toPrecision(2)}`
+}
