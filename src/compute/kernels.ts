@@ -4,6 +4,7 @@ import type { DeltasKernels } from './kernels/deltas.ts'
 import type { ElectKernels } from './kernels/elect.ts'
 import type { LinearKernels } from './kernels/linear.ts'
 import type { MaskKernels } from './kernels/mask.ts'
+import type { MatrixKernels } from './kernels/matrix.ts'
 import type { OrderedKernels } from './kernels/ordered.ts'
 import type { ReduceKernels } from './kernels/reduce.ts'
 import type { SelectKernels } from './kernels/select.ts'
@@ -11,6 +12,7 @@ import type { Region } from './kernels/region.ts'
 
 export type { ElectAndMerge } from './kernels/elect.ts'
 export type { MaskedScale } from './kernels/mask.ts'
+export type { Matrix } from './kernels/matrix.ts'
 export type { Region } from './kernels/region.ts'
 export { HISTOGRAM_BYTES } from './kernels/select.ts'
 
@@ -29,6 +31,7 @@ export interface Kernels
     ElectKernels,
     LinearKernels,
     MaskKernels,
+    MatrixKernels,
     OrderedKernels,
     ReduceKernels,
     SelectKernels {}

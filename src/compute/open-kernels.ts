@@ -7,6 +7,7 @@ import { bindDeltas, type DeltasExports } from './kernels/deltas.ts'
 import { bindElect, type ElectExports } from './kernels/elect.ts'
 import { bindLinear, type LinearExports } from './kernels/linear.ts'
 import { bindMask, type MaskExports } from './kernels/mask.ts'
+import { bindMatrix, type MatrixExports } from './kernels/matrix.ts'
 import { bindOrdered, type OrderedExports } from './kernels/ordered.ts'
 import { bindReduce, type ReduceExports } from './kernels/reduce.ts'
 import { bindSelect, type SelectExports } from './kernels/select.ts'
@@ -22,6 +23,7 @@ type Exports = BitsExports &
   ElectExports &
   LinearExports &
   MaskExports &
+  MatrixExports &
   OrderedExports &
   ReduceExports &
   SelectExports
@@ -63,6 +65,7 @@ export function openKernels(init: { readonly maximumBytes?: number } = {}): Kern
     ...bindElect(wasm),
     ...bindLinear(wasm),
     ...bindMask(wasm),
+    ...bindMatrix(wasm),
     ...bindOrdered(wasm),
     ...bindReduce(wasm),
     ...bindSelect(wasm),
