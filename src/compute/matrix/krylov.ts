@@ -2,7 +2,7 @@ import { dropThreshold, keyOf } from '../../random.ts'
 import type { Kernels, Matrix, Region } from '../kernels.ts'
 import type { Lease } from '../lease.ts'
 import { columnsOf, matrixOf, transposed } from './matrix.ts'
-import { orthogonaliser } from './orthogonalise.ts'
+import { diagonalOf, inverseRoot, orthogonaliser } from './orthogonalise.ts'
 import type { MatrixProducts } from './products.ts'
 
 /** Vectors that a space grows by at a time; two registers' width of the products. */
@@ -40,12 +40,12 @@ export function openKrylov(
   const { rows, columns } = matrix
   const basis = matrixOf(lease.take(rows * capacity * 4), rows, capacity)
   const images = matrixOf(lease.take(columns * capacity * 4), columns, capacity)
-  const signs = lease.take(columns * KRYLOV_BLOCK * 4)
+  const probe = matrixOf(lease.take(columns * KRYLOV_BLOCK * 4), columns, KRYLOV_BLOCK)
   const block = matrixOf(lease.take(rows * KRYLOV_BLOCK * 4), rows, KRYLOV_BLOCK)
   const orthogonalise = orthogonaliser(products, block, capacity, lease)
-  drawSigns(kernels, signs, columns * KRYLOV_BLOCK)
-  let newest = matrixOf(signs, columns, KRYLOV_BLOCK)
+  drawSigns(kernels, probe.region, columns * KRYLOV_BLOCK)
   const sums = lease.take(KRYLOV_BLOCK ** 2 * 8)
+  const inverse = matrixOf(lease.take(KRYLOV_BLOCK ** 2 * 4), KRYLOV_BLOCK, KRYLOV_BLOCK)
   let width = 0
   let energy = 0
 
@@ -64,16 +64,23 @@ export function openKrylov(
     },
     async grow() {
       const added = columnsOf(basis, width, KRYLOV_BLOCK)
-      await products.multiply(matrix, newest, block)
+      const image = columnsOf(images, width, KRYLOV_BLOCK)
+      await products.multiply(matrix, probe, block)
       await orthogonalise(columnsOf(basis, 0, width), added)
-      newest = columnsOf(images, width, KRYLOV_BLOCK)
-      await products.multiply(transposed(matrix), added, newest)
-      const squares = products.gram(transposed(newest), sums)
-      for (let i = 0; i < squares.length; i += KRYLOV_BLOCK + 1) energy += squares[i]!
+      await products.multiply(transposed(matrix), added, image)
+      const gram = products.gram(transposed(image), sums)
+      const squares = diagonalOf(gram, KRYLOV_BLOCK)
+      for (const square of squares) energy += square
+      // Orthonormal, the next probe spans the same: the weakest vectors count as much as the strongest.
+      inverse.region.f32.set(inverseRoot(gram, squares, LEAST_LEFT))
+      await products.multiply(image, inverse, probe)
       width += KRYLOV_BLOCK
     },
   }
 }
+
+/** Share of a column's square beside the columns before it, below which it is f32's rounding. */
+const LEAST_LEFT = 1e-12
 
 /** Random signs as f32; one test matrix for all, so that a factorisation depends on its matrix alone. */
 function drawSigns(kernels: Kernels, out: Region, count: number): void {

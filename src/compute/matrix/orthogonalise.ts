@@ -10,10 +10,10 @@ import type { MatrixProducts } from './products.ts'
 export type Orthogonalise = (basis: Matrix, out: Matrix) => Promise<void>
 
 /**
- * Share of a column's square that must be left beside the columns before it, in the first round and in
- * the second; less is rounding noise of f32, and the column becomes 0.
+ * Share of a column's square that must be left beside the basis and the columns before it, in the first
+ * round and in the second; of a column with less mostly f32's rounding would be left, and it becomes 0.
  */
-const LEAST_LEFT = [1e-13, 1e-10] as const
+const LEAST_LEFT = [1e-12, 1e-2] as const
 
 /**
  * Two rounds of Gram–Schmidt against the basis and of Cholesky QR inside the block (Yamamoto et al.,
@@ -36,6 +36,7 @@ export function orthogonaliser(
     for (const [round, least] of LEAST_LEFT.entries()) {
       const from = round === 0 ? block : other
       const free = round === 0 ? other : block
+      const given = diagonalOf(products.gram(transposed(from), sums), columns)
       if (basis.columns > 0) {
         const overlap = matrixOf(overlaps, basis.columns, columns)
         await products.multiply(transposed(basis), from, overlap)
@@ -43,17 +44,22 @@ export function orthogonaliser(
         kernels.subtract(from.region, free.region, from.region, rows * columns)
       }
       const gram = products.gram(transposed(from), sums)
-      inverse.region.f32.set(inverseRoot(gram, columns, least))
+      inverse.region.f32.set(inverseRoot(gram, given, least))
       await products.multiply(from, inverse, round === 0 ? other : out)
     }
   }
 }
 
+export function diagonalOf(square: Float64Array, size: number): Float64Array {
+  return Float64Array.from({ length: size }, (_, i) => square[i * size + i]!)
+}
+
 /**
  * R⁻¹ of the Cholesky factor RᵀR of a Gram matrix, row by row: Y · R⁻¹ has orthonormal columns. A column
- * of which less than `least` of its square is left has no share in others and becomes 0.
+ * of whose `given` square at most `least` is left has no share in others and becomes 0.
  */
-function inverseRoot(gram: Float64Array, n: number, least: number): Float64Array {
+export function inverseRoot(gram: Float64Array, given: Float64Array, least: number): Float64Array {
+  const n = given.length
   const root = new Float64Array(n * n)
   const inverse = new Float64Array(n * n)
   for (let j = 0; j < n; j++) {
@@ -65,7 +71,7 @@ function inverseRoot(gram: Float64Array, n: number, least: number): Float64Array
       root[i * n + j] = value / root[i * n + i]!
       left -= root[i * n + j]! * root[i * n + j]!
     }
-    if (!(left > least * gram[j * n + j]!)) {
+    if (!(left > least * given[j]!)) {
       for (let i = 0; i < j; i++) root[i * n + j] = 0
       continue
     }

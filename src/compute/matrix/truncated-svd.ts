@@ -73,12 +73,10 @@ export function svdBytes(rows: number, columns: number, truncation: Truncation):
 
 function rankFor({ values, energy }: Decomposition, truncation: Truncation): number {
   const most = Math.min(truncation.rank, values.length)
-  let held = 0
-  let rank = 0
-  while (rank < most && values[rank]! > 0 && held < truncation.energy * energy) {
-    held += values[rank]! ** 2
-    rank++
-  }
+  // Rounding may make the values' sum reach ‖Δ‖² before the last of them.
+  const wanted = truncation.energy < 1 ? truncation.energy * energy : Infinity
+  let [rank, held] = [0, 0]
+  while (rank < most && values[rank]! > 0 && held < wanted) held += values[rank++]! ** 2
   return rank
 }
 
