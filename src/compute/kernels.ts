@@ -12,7 +12,7 @@ import type { Region } from './kernels/region.ts'
 
 export type { ElectAndMerge } from './kernels/elect.ts'
 export type { MaskedScale } from './kernels/mask.ts'
-export type { Matrix } from './kernels/matrix.ts'
+export { type Matrix, PACK_BYTES } from './kernels/matrix.ts'
 export type { Region } from './kernels/region.ts'
 export { HISTOGRAM_BYTES } from './kernels/select.ts'
 

@@ -94,7 +94,7 @@ export async function planRecipe(
     passes = Math.max(passes, most)
     bytesRead += most * bytesOf(spec)
     bytesWritten += bytesOf(tensors.get(name)!)
-    memory = Math.max(memory, memoryFor(node, spec, chunkElements))
+    memory = Math.max(memory, memoryFor(node, spec, chunkElements, context.codecs))
   }
   if (passes > MAX_PASSES) throw tooManyPasses(passes)
   return {

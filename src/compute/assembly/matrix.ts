@@ -17,11 +17,10 @@ const short: u32 = 32
 /** Columns of the right factor that are packed at a time. */
 const rightColumns: u32 = 128
 
-/** What `packs` holds: the left panels, the right ones, and a tile for the result's edge. */
+/** In the caller's room: the left panels, the right ones, and a tile for the result's edge. */
 const leftBytes: u32 = (long * short) << 2
 const rightBytes: u32 = (rightColumns * long) << 2
 const edgeAt: u32 = leftBytes + rightBytes
-export const packBytes: u32 = edgeAt + 128
 
 /** out = left · right; the rows of `out` are contiguous. */
 export function multiply(

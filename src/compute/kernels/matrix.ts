@@ -1,14 +1,15 @@
 import { InvalidInputError } from '../../errors.ts'
 import { holds, type Region } from './region.ts'
 
+/** Room of a product for packed blocks of its factors and one tile, as assembly/matrix.ts lays it out. */
+export const PACK_BYTES = (256 * 32 + 128 * 256) * 4 + 128
+
 /** Products of matrices in f32, and of vectors with each other in f64. */
 export interface MatrixKernels {
-  /** Bytes that a product needs for itself. */
-  readonly packBytes: number
   /**
    * out = left · right. Each element is ((0 + l₀·r₀) + l₁·r₁) + … in the order of the inner index,
    * every product and sum rounded to f32: the same bytes however the matrices are cut. `out` is row by
-   * row and overlaps neither factor; `packs` has `packBytes` that are anything before and after.
+   * row and overlaps neither factor; `packs` has `PACK_BYTES` that are anything before and after.
    */
   multiply(left: Matrix, right: Matrix, out: Matrix, packs: Region): void
   /**
@@ -33,7 +34,6 @@ export interface Matrix {
 
 /** What assembly/matrix.ts exports; steps in bytes. */
 export interface MatrixExports {
-  readonly packBytes: { readonly value: number }
   multiply(
     left: number,
     leftRow: number,
@@ -60,12 +60,10 @@ export interface MatrixExports {
 }
 
 export function bindMatrix(wasm: MatrixExports): MatrixKernels {
-  const packBytes = wasm.packBytes.value
   return {
-    packBytes,
     multiply(left, right, out, packs) {
       for (const each of [left, right, out]) holdMatrix(each)
-      holds(packs, packBytes)
+      holds(packs, PACK_BYTES)
       const { rows, columns } = out
       const fits = left.rows === rows && right.columns === columns && left.columns === right.rows
       if (!fits || out.columnStep !== 1) {
@@ -90,7 +88,7 @@ export function bindMatrix(wasm: MatrixExports): MatrixKernels {
       const { rows, columns, rowStep, columnStep } = x
       holdMatrix(x)
       holds(out, rows * rows * 8)
-      holds(packs, packBytes)
+      holds(packs, PACK_BYTES)
       wasm.gram(
         pointerOf(x),
         rowStep * 4,

@@ -1,4 +1,4 @@
-import type { Kernels, Matrix, Region } from '../kernels.ts'
+import { type Kernels, type Matrix, PACK_BYTES, type Region } from '../kernels.ts'
 import type { Lease } from '../lease.ts'
 
 /**
@@ -15,7 +15,7 @@ export interface MatrixProducts {
 
 /** The kernels' own products: the same bytes on every machine. */
 export function createProducts(kernels: Kernels, lease: Lease): MatrixProducts {
-  const packs = lease.take(kernels.packBytes)
+  const packs = lease.take(PACK_BYTES)
   return {
     kernels,
     multiply: (left, right, out) => kernels.multiply(left, right, out, packs),

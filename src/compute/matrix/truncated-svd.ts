@@ -1,4 +1,4 @@
-import type { Matrix } from '../kernels.ts'
+import { type Matrix, PACK_BYTES } from '../kernels.ts'
 import { createLease, type Lease } from '../lease.ts'
 import { decompose, type Decomposition, decompositionBytes, type Truncation } from './decompose.ts'
 import { matrixOf, transposed } from './matrix.ts'
@@ -63,12 +63,12 @@ export async function truncatedSvd(
   }
 }
 
-/** The most bytes of the kernels' memory that `truncatedSvd` takes, the factors among them. */
+/** The most bytes that `truncatedSvd` takes of the kernels' memory, with its factors and products. */
 export function svdBytes(rows: number, columns: number, truncation: Truncation): number {
   const size = Math.min(rows, columns)
   const rank = Math.min(truncation.rank, size)
   const vectors = rank * 4 * (rows + columns + 2 * size)
-  return decompositionBytes(rows, columns, truncation) + vectors
+  return PACK_BYTES + vectors + decompositionBytes(rows, columns, truncation)
 }
 
 function rankFor({ values, energy }: Decomposition, truncation: Truncation): number {

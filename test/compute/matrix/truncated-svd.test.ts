@@ -104,7 +104,10 @@ describe('truncated SVD', () => {
       const values = graded(rows, columns, 3, 0.5)
       for (const rank of [3, 5, 64]) {
         const { product } = await factor(values, rows, columns, { rank })
-        assert.ok(norm(product, values) < 1e-5 * norm(values), `${norm(product, values) / norm(values)}`)
+        assert.ok(
+          norm(product, values) < 1e-5 * norm(values),
+          `${norm(product, values) / norm(values)}`,
+        )
       }
     })
   }
@@ -131,7 +134,10 @@ describe('truncated SVD', () => {
       for (const scale of [1, 1e-30, 1e30]) {
         const values = falling.map((value) => value * scale)
         const { product } = await factor(values, rows, columns, { rank: 10 })
-        assert.ok(norm(product, values) < 1e-5 * norm(values), `${norm(product, values) / norm(values)}`)
+        assert.ok(
+          norm(product, values) < 1e-5 * norm(values),
+          `${norm(product, values) / norm(values)}`,
+        )
       }
     }
   })
