@@ -9,6 +9,7 @@ describe('operators', () => {
     assert.deepEqual(operators.ids, [
       'dare',
       'drop',
+      'low-rank',
       'scale',
       'task-arithmetic',
       'through',

@@ -14,6 +14,8 @@ export interface RunOptions {
   readonly mode?: Mode
   readonly parameters?: Readonly<Record<string, unknown>>
   readonly chunkBlocks?: number
+  /** Of every tensor; one dimension unless given. */
+  readonly shape?: readonly number[]
 }
 
 let loaded: Registry<Codec> | undefined
@@ -25,7 +27,7 @@ let loaded: Registry<Codec> | undefined
 export async function runOperator(
   operator: Operator,
   inputs: readonly Delta[],
-  { mode = 'paper', parameters: given = {}, chunkBlocks = 16 }: RunOptions = {},
+  { mode = 'paper', parameters: given = {}, chunkBlocks = 16, shape }: RunOptions = {},
 ): Promise<Record<string, Float32Array>> {
   const codecs = (loaded ??= await loadCodecs())
   const kernels = openKernels()
@@ -86,7 +88,7 @@ export async function runOperator(
       codecs,
       mode,
       parameters,
-      spec: { name, dtype: 'F32', shape: [sizeOf(name)] },
+      spec: { name, dtype: 'F32', shape: shape ?? [sizeOf(name)] },
       inputs: inputs.length,
       statistic: statistic?.scope === 'tensor' ? gather([name]) : shared,
       scratch,

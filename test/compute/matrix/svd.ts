@@ -1,3 +1,5 @@
+import { createRandom } from '../../../src/random.ts'
+
 /** A naive singular value decomposition in f64: one-sided Jacobi on the shorter side's vectors. */
 export interface NaiveSvd {
   readonly values: number[]
@@ -45,6 +47,30 @@ export function naiveSvd(matrix: ArrayLike<number>, rows: number, columns: numbe
       return out
     },
   }
+}
+
+/** A matrix with these singular values, between two random reflections. */
+export function withSpectrum(
+  values: readonly number[],
+  rows: number,
+  columns: number,
+): Float32Array {
+  const [v, w] = [unit(rows), unit(columns)]
+  const weighted = values.reduce((sum, value, i) => sum + value * v[i]! * w[i]!, 0)
+  return Float32Array.from({ length: rows * columns }, (_, at) => {
+    const [i, j] = [Math.floor(at / columns), at % columns]
+    const diagonal = i === j ? (values[i] ?? 0) : 0
+    const left = v[i]! * v[j]! * (values[j] ?? 0)
+    const right = (values[i] ?? 0) * w[i]! * w[j]!
+    return diagonal - 2 * (left || 0) - 2 * (right || 0) + 4 * v[i]! * weighted * w[j]!
+  })
+}
+
+function unit(length: number): Float64Array {
+  const random = createRandom('reflection', length)
+  const vector = Float64Array.from({ length }, () => random.normal())
+  const norm = Math.sqrt(dot(vector, vector))
+  return vector.map((value) => value / norm)
 }
 
 function dot(a: Float64Array, b: Float64Array): number {
