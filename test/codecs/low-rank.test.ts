@@ -23,7 +23,7 @@ function lora(rows: number, rank: number, columns: number): { left: Matrix; righ
     [rank, columns],
   ].map(([n, m]) => {
     const matrix = matrixOf(kernels.allocate(n! * m! * 4), n!, m!)
-    for (let i = 0; i < n! * m!; i++) matrix.region.f32[i] = random.normal() / 8
+    for (let i = 0; i < n! * m!; i++) matrix.region.f32[i] = random.uniform() - 0.5
     return matrix
   }) as [Matrix, Matrix]
   return { left, right }
@@ -93,7 +93,7 @@ describe('codec low-rank', () => {
     const { stored } = await storeLora('BF16', [1024, 1024], 16, 1)
     for (const section of ['left', 'right']) {
       const bits = (stored.get(section)!.length * 8) / (1024 * 16)
-      assert.ok(bits > 10 && bits < 11.5, `${bits} bits per number`)
+      assert.ok(bits > 9.5 && bits < 11, `${bits} bits per number`)
     }
   })
 

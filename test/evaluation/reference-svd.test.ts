@@ -13,7 +13,7 @@ const experts = [
 
 for (const [family, expert, file] of experts) {
   describe(`truncated SVDs of ${family}'s ${expert}`, () => {
-    it('have the losses of the reference at rank 8, 16 and 32', async function () {
+    it('have the losses of the reference at rank 8, 16 and 32 #slow', async function () {
       const folder = sharedPath(`data/${family}`)
       if (folder === undefined) return skip(this, `no ../shared/data/${family}`)
       const reference = JSON.parse(readFileSync(`${folder}/${file}.json`, 'utf8')) as {

@@ -135,7 +135,7 @@ function diagonalise(
     const negligible = Number.EPSILON * largest
     let m = l
     while (m < n - 1 && Math.abs(e[m]!) > negligible) m++
-    while (m > l && Math.abs(e[l]!) > negligible) shift += step(z, n, l, m, d, e)
+    if (m > l) while (Math.abs(e[l]!) > negligible) shift += step(z, n, l, m, d, e)
     d[l]! += shift
     e[l] = 0
   }
