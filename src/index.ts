@@ -29,6 +29,7 @@ export {
   type Sections,
   type SectionSink,
 } from './codecs/index.ts'
+export { encodeFactors } from './codecs/factors/encode-factors.ts'
 export { chooseCodecs, type CodecChoice, encodeTensor } from './codecs/manifest/encode-delta.ts'
 export { checkContents } from './codecs/manifest/layout.ts'
 export {
@@ -49,7 +50,11 @@ export {
   toEncoded,
 } from './codecs/manifest/manifest.ts'
 export { verifyTensor } from './codecs/manifest/verify.ts'
-export { type Kernels } from './compute/kernels.ts'
+export { type Kernels, type Matrix } from './compute/kernels.ts'
+export { createLease, type Lease } from './compute/lease.ts'
+export { matrixOf } from './compute/matrix/matrix.ts'
+export { createProducts, type MatrixProducts } from './compute/matrix/products.ts'
+export { type Spectrum, spectrumOf } from './compute/matrix/spectrum.ts'
 export { openRuntime, type Runtime } from './compute/onnxruntime.ts'
 export { openKernels } from './compute/open-kernels.ts'
 export {

@@ -59,6 +59,11 @@ export async function run({ quick }: BenchOptions): Promise<Bench> {
   }
 }
 
+interface Timed {
+  readonly seconds: number
+  readonly cpuSeconds: number
+}
+
 /** Why there is no baseline, if there is none. */
 function withoutNumpy(): string | undefined {
   try {
@@ -80,23 +85,27 @@ async function compare(
   const matrix = await fineTuneLike(products, lease.take(rows * columns * 4), rows, columns)
   await writeFile(file, matrix.region.u8.subarray(0, rows * columns * 4))
   const numpy = startNumpy(file, rows, columns)
-  const [seconds, baseline]: [number[], number[]] = [[], []]
+  const [own, baseline]: [Timed[], Timed[]] = [[], []]
   let [least, error] = [0, 0]
   await decompose(products, matrix)
   for (let i = 0; i < samples; i++) {
     const full = await numpy.next()
-    baseline.push(full.seconds)
+    baseline.push(full)
     least = full.least
-    const own = await decompose(products, matrix)
-    seconds.push(own.seconds)
-    error = own.error
+    const truncated = await decompose(products, matrix)
+    own.push(truncated)
+    error = truncated.error
   }
   await numpy.close()
   await lease.release()
   const name = `rank ${RANK} of ${rows} × ${columns}`
   const excess = 100 * (error / least - 1)
   return [
-    speedFigure(name, seconds, baseline, atLeast),
+    {
+      ...speedFigure(name, secondsOf(own), secondsOf(baseline), atLeast),
+      cpuSeconds: own.map((one) => one.cpuSeconds),
+      baselineCpuSeconds: baseline.map((one) => one.cpuSeconds),
+    },
     {
       what: `${name}, error beyond the least`,
       value: excess,
@@ -109,20 +118,28 @@ async function compare(
   ]
 }
 
+function secondsOf(runs: readonly Timed[]): number[] {
+  return runs.map(({ seconds }) => seconds)
+}
+
 /** Seconds of one decomposition, and how far its product is from the matrix. */
-async function decompose(products: MatrixProducts, matrix: Matrix) {
+async function decompose(
+  products: MatrixProducts,
+  matrix: Matrix,
+): Promise<Timed & { readonly error: number }> {
   const { kernels } = products
   const { rows, columns } = matrix
   const lease = createLease(kernels)
-  const start = performance.now()
+  const [start, cpu] = [performance.now(), process.cpuUsage()]
   const factors = await truncatedSvd(products, matrix, { rank: RANK, energy: 1 }, lease)
   const seconds = (performance.now() - start) / 1000
+  const { user, system } = process.cpuUsage(cpu)
   const product = matrixOf(lease.take(rows * columns * 4), rows, columns)
   await products.multiply(factors.left, factors.right, product)
   kernels.subtract(product.region, matrix.region, product.region, rows * columns)
   const error = normOf(kernels, product)
   await lease.release()
-  return { seconds, error }
+  return { seconds, cpuSeconds: (user + system) / 1e6, error }
 }
 
 function normOf(kernels: Kernels, { region, rows, columns }: Matrix): number {
@@ -181,11 +198,11 @@ import sys, json, time, numpy
 file, rows, columns, rank = sys.argv[1], *map(int, sys.argv[2:])
 matrix = numpy.fromfile(file, '<f4').reshape(rows, columns)
 for line in sys.stdin:
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     _, values, _ = numpy.linalg.svd(matrix, full_matrices=False)
-    seconds = time.perf_counter() - start
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     least = float(numpy.sqrt((values[rank:].astype('f8') ** 2).sum()))
-    print(json.dumps({'seconds': seconds, 'least': least}), flush=True)
+    print(json.dumps({'seconds': seconds, 'cpuSeconds': cpu, 'least': least}), flush=True)
 `
 
 function startNumpy(file: string, rows: number, columns: number) {
@@ -197,7 +214,7 @@ function startNumpy(file: string, rows: number, columns: number) {
     async next() {
       child.stdin!.write('\n')
       const { value } = await lines.next()
-      return JSON.parse(String(value)) as { seconds: number; least: number }
+      return JSON.parse(String(value)) as Timed & { readonly least: number }
     },
     async close() {
       child.stdin!.end()
