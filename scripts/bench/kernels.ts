@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { HISTOGRAM_BYTES, type Region } from '../../src/compute/kernels.ts'
+import { extraCapacity } from '../../src/compute/kernels/ordered.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
 import { createRandom, dropThreshold } from '../../src/random.ts'
 import { type Bench, type BenchOptions, rateFigure } from './figure.ts'
@@ -74,6 +75,9 @@ function createCases(): { copy: () => void; kernels: Record<string, Case> } {
   const merge = { weights: [1, 1, 1], weighted: true, zeroSign: 1, lambda: 1 } as const
   const counts = k.allocate(HISTOGRAM_BYTES)
   const median = 0x3f000000
+  const contexts = k.allocate(n)
+  const split = { symbols: k.allocate(n), contexts, extra: k.allocate(extraCapacity('F32', n)) }
+  const map = k.allocate(256)
 
   return {
     copy: () => out.u8.set(a.u8),
@@ -110,13 +114,12 @@ function createCases(): { copy: () => void; kernels: Record<string, Case> } {
       sumSquares: { bytes: 4, work: () => k.sumSquares(a, n) },
       dot: { bytes: 8, work: () => k.dot(a, b, n) },
       firstNonFinite: { bytes: 4, work: () => k.firstNonFinite(a, n) },
-      orderedDifferenceBf16: {
+      splitDifferenceBf16: {
         bytes: 6,
-        work: () => k.orderedDifference('BF16', half, otherHalf, out, n),
+        work: () => k.splitDifference('BF16', half, otherHalf, map, split, n),
       },
-      orderedDifferenceF32: { bytes: 12, work: () => k.orderedDifference('F32', a, b, out, n) },
-      orderedSumBf16: { bytes: 6, work: () => k.orderedSum('BF16', half, otherHalf, out, n) },
-      orderedSumF32: { bytes: 12, work: () => k.orderedSum('F32', a, b, out, n) },
+      splitDifferenceF32: { bytes: 10, work: () => k.splitDifference('F32', a, b, map, split, n) },
+      exponentsBf16: { bytes: 3, work: () => k.exponents('BF16', half, map, contexts, n) },
     },
   }
 }

@@ -6,6 +6,9 @@ import type { PlanNode } from './plan-node.ts'
 /** What a codec may hold while it encodes or reads a tensor, in blocks of f32. */
 const CODEC_BLOCKS = 8
 
+/** What it may hold besides, whatever the tensor's size: counts by context, entropy models. */
+const CODEC_TABLES = 320 * 1024
+
 /** Rounding and padding of a region. */
 const REGION_SLACK = 8192
 
@@ -49,7 +52,7 @@ function sizesOf({ shape, dtype }: TensorSpec, chunkElements: number) {
     f32: region(chunk * 4),
     own: region(chunk * dtypeBytes[dtype]),
     whole: region(elements * 4),
-    codec: CODEC_BLOCKS * region(Math.min(BLOCK_ELEMENTS, elements) * 4),
+    codec: CODEC_BLOCKS * region(Math.min(BLOCK_ELEMENTS, elements) * 4) + CODEC_TABLES,
   }
 }
 

@@ -179,8 +179,13 @@ function contractOf(codec: Codec, use: CodecCase): void {
     }
   })
 
-  it('decodes garbage to finite values at most, and accepts it only if they are the same', async () => {
-    const tensor = makeTensor(5000, 'F32')
+  for (const dtype of weightDTypes) {
+    it(`decodes garbage in ${dtype} to finite values at most, accepted only if the same`, () =>
+      decodesGarbage(dtype))
+  }
+
+  async function decodesGarbage(dtype: WeightDType): Promise<void> {
+    const tensor = makeTensor(5000, dtype)
     const { encoded, stored } = await encode(tensor)
     const original = await decode(tensor, encoded, stored)
     const random = pseudoRandom(7)
@@ -193,7 +198,7 @@ function contractOf(codec: Codec, use: CodecCase): void {
         await acceptsOnlyTheSame(tensor, encoded, sections, original)
       }
     }
-  })
+  }
 
   it('allocates no more than a few blocks for a tensor that claims 2³¹ elements', async () => {
     const tensor = makeTensor(64, 'F32')

@@ -6,17 +6,21 @@ export interface BitWriter {
   write(value: number, count: number): void
   /** A whole number ≥ 0 by the Elias γ code of value + 1: 1 bit for 0, 3 for 1 and 2, 5 for 3 to 6. */
   writeGamma(value: number): void
+  /** Bits so far. */
+  readonly length: number
   /** All so far, the last byte filled up with 0. */
   bytes(): Uint8Array
 }
 
 export function createBitWriter(): BitWriter {
   const bytes: number[] = []
-  let position = 0
+  let held = 0
+  let heldBits = 0
   function write(value: number, count: number): void {
-    for (let i = 0; i < count; i++, position++) {
-      if (position % 8 === 0) bytes.push(0)
-      bytes[position >> 3]! |= ((value >> i) & 1) << (position & 7)
+    held |= (value & ((1 << count) - 1)) << heldBits
+    for (heldBits += count; heldBits >= 8; heldBits -= 8) {
+      bytes.push(held & 0xff)
+      held >>>= 8
     }
   }
   return {
@@ -27,7 +31,10 @@ export function createBitWriter(): BitWriter {
       write(1, 1)
       write(value + 1, length)
     },
-    bytes: () => Uint8Array.from(bytes),
+    get length() {
+      return 8 * bytes.length + heldBits
+    },
+    bytes: () => Uint8Array.from(heldBits > 0 ? [...bytes, held] : bytes),
   }
 }
 

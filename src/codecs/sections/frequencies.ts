@@ -5,8 +5,9 @@ import { log2 } from './log2.ts'
 /**
  * The frequencies of up to 256 symbols in one rANS model: whole numbers that add up to 2^bits.
  *
- * Stored are the last and the commonest symbol (8 bits each) and then, in order up to the last, every
- * symbol but the commonest, which takes what the others leave:
+ * Stored are the last and the commonest symbol, each as the zigzag-coded difference from that of the
+ * frequencies before (at first 0) in γ code, and then, in order up to the last, every symbol but the
+ * commonest, which takes what the others leave:
  *
  * - the length of its frequency in bits, 0 for a symbol that does not occur, as the zigzag-coded
  *   difference from the length before it that was not 0 (at first ⌊bits ÷ 2⌋) in γ code;
@@ -21,9 +22,15 @@ export interface Frequencies {
   /** 0 … 15. */
   readonly precision: number
   readonly commonest: number
+  /** The last symbol that occurs. */
+  readonly last: number
   /** One per symbol. */
   readonly values: Uint16Array
 }
+
+type Ends = Pick<Frequencies, 'last' | 'commonest'>
+
+const NONE: Ends = { last: 0, commonest: 0 }
 
 /** Frequencies near the shares of `counts`, or `undefined` where they leave the commonest nothing. */
 export function quantiseCounts(
@@ -31,37 +38,47 @@ export function quantiseCounts(
   bits: number,
   precision: number,
 ): Frequencies | undefined {
-  const total = counts.reduce((sum, count) => sum + count, 0)
-  const commonest = counts.indexOf(Math.max(...counts))
+  let [total, commonest, last] = [0, 0, 0]
+  for (let symbol = 0; symbol < counts.length; symbol++) {
+    const count = counts[symbol]!
+    total += count
+    if (count > counts[commonest]!) commonest = symbol
+    if (count > 0) last = symbol
+  }
   const values = new Uint16Array(256)
+  const share = 2 ** bits / total
   let left = 2 ** bits
-  for (const [symbol, count] of counts.entries()) {
-    if (symbol === commonest || count === 0) continue
-    const exact = (count * 2 ** bits) / total
-    const step = 2 ** Math.max(0, lengthOf(exact) - 1 - precision)
-    values[symbol] = Math.max(1, Math.floor(exact / step + 0.5) * step)
-    left -= values[symbol]!
+  for (let symbol = 0; symbol <= last; symbol++) {
+    if (symbol === commonest || counts[symbol] === 0) continue
+    const exact = counts[symbol]! * share
+    const step = 1 << Math.max(0, lengthOf(exact) - 1 - precision)
+    const value = Math.max(1, Math.floor(exact / step + 0.5) * step)
+    values[symbol] = value
+    left -= value
   }
   if (left < 1) return undefined
   values[commonest] = left
-  return { bits, precision, commonest, values }
+  return { bits, precision, commonest, last, values }
 }
 
 /** Bits that symbols of these counts take. */
-export function costOf(counts: Uint32Array, { bits, values }: Frequencies): number {
+export function costOf(counts: Uint32Array, { bits, last, values }: Frequencies): number {
   let cost = 0
-  for (let symbol = 0; symbol < values.length; symbol++) {
+  for (let symbol = 0; symbol <= last; symbol++) {
     if (counts[symbol]! > 0) cost += counts[symbol]! * (bits - log2(values[symbol]!))
   }
   return cost
 }
 
-export function writeFrequencies(writer: BitWriter, frequencies: Frequencies): void {
-  const { bits, precision, commonest, values } = frequencies
-  const last = values.findLastIndex((value) => value > 0)
+export function writeFrequencies(
+  writer: BitWriter,
+  frequencies: Frequencies,
+  previous: Ends = NONE,
+): void {
+  const { bits, precision, commonest, last, values } = frequencies
   const isAbsent = (symbol: number): boolean => symbol !== commonest && values[symbol] === 0
-  writer.write(last, 8)
-  writer.write(commonest, 8)
+  writer.writeGamma(zigzag(last - previous.last))
+  writer.writeGamma(zigzag(commonest - previous.commonest))
   let before = bits >> 1
   for (let symbol = 0; symbol <= last; symbol++) {
     if (symbol === commonest) continue
@@ -80,9 +97,17 @@ export function writeFrequencies(writer: BitWriter, frequencies: Frequencies): v
 }
 
 /** Frequencies that add up; throws `MalformedError` `E_BAD_ENCODING` where the bytes give none. */
-export function readFrequencies(reader: BitReader, bits: number, precision: number): Frequencies {
-  const last = reader.read(8)
-  const commonest = reader.read(8)
+export function readFrequencies(
+  reader: BitReader,
+  bits: number,
+  precision: number,
+  previous: Ends = NONE,
+): Frequencies {
+  const last = previous.last + unzigzag(reader.readGamma())
+  const commonest = previous.commonest + unzigzag(reader.readGamma())
+  for (const symbol of [last, commonest]) {
+    if (symbol < 0 || symbol > 255) throw badEncoding('a symbol', '0 to 255', symbol)
+  }
   const values = new Uint16Array(256)
   let left = 2 ** bits
   let before = bits >> 1
@@ -106,7 +131,7 @@ export function readFrequencies(reader: BitReader, bits: number, precision: numb
     throw badEncoding('what frequencies leave the commonest', '1 to 65535', left)
   }
   values[commonest] = left
-  return { bits, precision, commonest, values }
+  return { bits, precision, commonest, last, values }
 }
 
 /** Binary digits of the whole part. */

@@ -24,7 +24,7 @@ export { groupExtremes, quantise, dequantise, packCodes, unpackCodes } from './i
 export { subtract, add, scale, addScaled } from './linear'
 export { maskedScale, maskBits } from './mask'
 export { sum, squaredDeviations, squaredDistance } from './moments'
-export { orderedDifference16, orderedDifference32, orderedSum16, orderedSum32 } from './ordered'
+export { splitDifference, exponents, joinDifference } from './ordered'
 export { splitPlanes16, splitPlanes32, joinPlanes16, joinPlanes32 } from './planes'
 export { sumMagnitudes, dot, firstNonFinite } from './reduce'
 export { keepLargest, histogramHigh, histogramLow, countMagnitude } from './select'
