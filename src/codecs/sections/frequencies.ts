@@ -38,27 +38,33 @@ export function quantiseCounts(
   bits: number,
   precision: number,
 ): Frequencies | undefined {
-  const total = counts.reduce((sum, count) => sum + count, 0)
-  const commonest = counts.indexOf(Math.max(...counts))
+  let [total, commonest, last] = [0, 0, 0]
+  for (let symbol = 0; symbol < counts.length; symbol++) {
+    const count = counts[symbol]!
+    total += count
+    if (count > counts[commonest]!) commonest = symbol
+    if (count > 0) last = symbol
+  }
   const values = new Uint16Array(256)
+  const share = 2 ** bits / total
   let left = 2 ** bits
-  for (const [symbol, count] of counts.entries()) {
-    if (symbol === commonest || count === 0) continue
-    const exact = (count * 2 ** bits) / total
-    const step = 2 ** Math.max(0, lengthOf(exact) - 1 - precision)
-    values[symbol] = Math.max(1, Math.floor(exact / step + 0.5) * step)
-    left -= values[symbol]!
+  for (let symbol = 0; symbol <= last; symbol++) {
+    if (symbol === commonest || counts[symbol] === 0) continue
+    const exact = counts[symbol]! * share
+    const step = 1 << Math.max(0, lengthOf(exact) - 1 - precision)
+    const value = Math.max(1, Math.floor(exact / step + 0.5) * step)
+    values[symbol] = value
+    left -= value
   }
   if (left < 1) return undefined
   values[commonest] = left
-  const last = values.findLastIndex((value) => value > 0)
   return { bits, precision, commonest, last, values }
 }
 
 /** Bits that symbols of these counts take. */
-export function costOf(counts: Uint32Array, { bits, values }: Frequencies): number {
+export function costOf(counts: Uint32Array, { bits, last, values }: Frequencies): number {
   let cost = 0
-  for (let symbol = 0; symbol < values.length; symbol++) {
+  for (let symbol = 0; symbol <= last; symbol++) {
     if (counts[symbol]! > 0) cost += counts[symbol]! * (bits - log2(values[symbol]!))
   }
   return cost
