@@ -32,12 +32,8 @@ type Ends = Pick<Frequencies, 'last' | 'commonest'>
 
 const NONE: Ends = { last: 0, commonest: 0 }
 
-/** Frequencies near the shares of `counts`, or `undefined` where they leave the commonest nothing. */
-export function quantiseCounts(
-  counts: Uint32Array,
-  bits: number,
-  precision: number,
-): Frequencies | undefined {
+/** Frequencies near the shares of `counts`, of which one at least is not 0; for 8 bits or more. */
+export function quantiseCounts(counts: Uint32Array, bits: number, precision: number): Frequencies {
   let [total, commonest, last] = [0, 0, 0]
   for (let symbol = 0; symbol < counts.length; symbol++) {
     const count = counts[symbol]!
@@ -46,17 +42,22 @@ export function quantiseCounts(
     if (count > 0) last = symbol
   }
   const values = new Uint16Array(256)
-  const share = 2 ** bits / total
-  let left = 2 ** bits
-  for (let symbol = 0; symbol <= last; symbol++) {
-    if (symbol === commonest || counts[symbol] === 0) continue
-    const exact = counts[symbol]! * share
-    const step = 1 << Math.max(0, lengthOf(exact) - 1 - precision)
-    const value = Math.max(1, Math.floor(exact / step + 0.5) * step)
-    values[symbol] = value
-    left -= value
+  /** Gives what is left for the commonest, which rounding up may have used up. */
+  const fill = (share: number, rounding: number): number => {
+    let left = 2 ** bits
+    for (let symbol = 0; symbol <= last; symbol++) {
+      if (symbol === commonest || counts[symbol] === 0) continue
+      const exact = counts[symbol]! * share
+      const step = 1 << Math.max(0, lengthOf(exact) - 1 - precision)
+      const value = Math.max(1, Math.floor(exact / step + rounding) * step)
+      values[symbol] = value
+      left -= value
+    }
+    return left
   }
-  if (left < 1) return undefined
+  let left = fill(2 ** bits / total, 0.5)
+  // Rounded down, so many fewer that every rare symbol can have 1.
+  if (left < 1) left = fill((2 ** bits - 256) / total, 0)
   values[commonest] = left
   return { bits, precision, commonest, last, values }
 }
