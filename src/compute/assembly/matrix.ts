@@ -7,20 +7,7 @@
  * Element (i, j) of a matrix lies at `row · i + column · j` bytes; one of the two strides is 4.
  */
 
-/**
- * A block of the left factor has 8192 elements, which the first-level cache holds: 256 in the direction
- * in which they are contiguous, so that the memory is read in long runs, by 32.
- */
-const long: u32 = 256
-const short: u32 = 32
-
-/** Columns of the right factor that are packed at a time. */
-const rightColumns: u32 = 128
-
-/** In the caller's room: the left panels, the right ones, and a tile for the result's edge. */
-const leftBytes: u32 = (long * short) << 2
-const rightBytes: u32 = (rightColumns * long) << 2
-const edgeAt: u32 = leftBytes + rightBytes
+import { edgeAt, leftElements, long, pack, rightAt, rightElements, short, wide } from './pack'
 
 /** out = left · right; the rows of `out` are contiguous. */
 export function multiply(
@@ -37,36 +24,80 @@ export function multiply(
   columns: u32,
   packs: usize,
 ): void {
-  if (inner == 0) {
+  if (inner == 0 || columns == 0) {
     for (let i: u32 = 0; i < rows; i++) memory.fill(out + i * outRow, 0, columns << 2)
     return
   }
-  const leftRows = leftInner == 4 ? short : long
-  const innerBlock = leftInner == 4 ? long : short
-  const rightPanels = packs + leftBytes
-  for (let j: u32 = 0; j < columns; j += rightColumns) {
-    const width = min(columns - j, rightColumns)
+  // The right factor's panels fill their room; four rows of the left one, the edge's, fit into theirs.
+  const deep = min(rightElements / min((columns + 7) & ~7, wide), leftElements / 4)
+  const innerBlock = leftInner == 4 ? deep : short
+  for (let j: u32 = 0; j < columns; j += wide) {
+    const width = min(columns - j, wide)
     for (let k: u32 = 0; k < inner; k += innerBlock) {
       const depth = min(inner - k, innerBlock)
-      pack(
-        right + j * rightColumn + k * rightInner,
-        rightColumn,
-        rightInner,
-        width,
-        depth,
-        rightPanels,
-        8,
-      )
-      for (let i: u32 = 0; i < rows; i += leftRows) {
-        const height = min(rows - i, leftRows)
-        pack(left + i * leftRow + k * leftInner, leftRow, leftInner, height, depth, packs, 4)
-        multiplyBlock(packs, out + i * outRow + (j << 2), outRow, height, depth, width, k == 0)
-      }
+      const b = right + j * rightColumn + k * rightInner
+      pack(b, rightColumn, rightInner, width, depth, packs + rightAt, 8)
+      const a = left + k * leftInner
+      const c = out + (j << 2)
+      if (leftInner == 4) multiplyRows(a, leftRow, c, outRow, rows, depth, width, k == 0, packs)
+      else multiplyColumns(a, leftInner, c, outRow, rows, depth, width, k == 0, packs)
     }
   }
 }
 
-/** Adds the product of what is packed, or stores it. */
+/** Adds the product with what is packed, or stores it. Rows are read where they are. */
+function multiplyRows(
+  left: usize,
+  leftRow: u32,
+  out: usize,
+  outRow: u32,
+  rows: u32,
+  depth: u32,
+  width: u32,
+  first: bool,
+  packs: usize,
+): void {
+  const whole = rows & ~3
+  for (let i: u32 = 0; i < whole; i += 4) {
+    const a = left + i * leftRow
+    const c = out + i * outRow
+    for (let j: u32 = 0; j < width; j += 8) {
+      const b = packs + rightAt + ((j * depth) << 2)
+      if (width - j >= 8) rowTile(a, leftRow, b, depth, c + (j << 2), outRow, first)
+      else {
+        const edge = packs + edgeAt
+        const bytes = (width - j) << 2
+        if (!first) copyRows(c + (j << 2), outRow, edge, 32, 4, bytes)
+        rowTile(a, leftRow, b, depth, edge, 32, first)
+        copyRows(edge, 32, c + (j << 2), outRow, 4, bytes)
+      }
+    }
+  }
+  if (whole == rows) return
+  pack(left + whole * leftRow, leftRow, 4, rows - whole, depth, packs, 4)
+  multiplyBlock(packs, out + whole * outRow, outRow, rows - whole, depth, width, first)
+}
+
+/** The same for a left factor whose columns are contiguous: its rows are packed first. */
+function multiplyColumns(
+  left: usize,
+  leftInner: u32,
+  out: usize,
+  outRow: u32,
+  rows: u32,
+  depth: u32,
+  width: u32,
+  first: bool,
+  packs: usize,
+): void {
+  for (let i: u32 = 0; i < rows; i += long) {
+    const height = min(rows - i, long)
+    pack(left + (i << 2), 4, leftInner, height, depth, packs, 4)
+    multiplyBlock(packs, out + i * outRow, outRow, height, depth, width, first)
+  }
+}
+
+/** Both factors are packed. */
 function multiplyBlock(
   packs: usize,
   out: usize,
@@ -78,17 +109,16 @@ function multiplyBlock(
 ): void {
   const edge = packs + edgeAt
   for (let j: u32 = 0; j < width; j += 8) {
-    const b = packs + leftBytes + ((j * depth) << 2)
+    const b = packs + rightAt + ((j * depth) << 2)
     for (let i: u32 = 0; i < height; i += 4) {
       const a = packs + ((i * depth) << 2)
       const c = out + i * outRow + (j << 2)
-      if (height - i >= 4 && width - j >= 8) {
-        multiplyTile(a, b, depth, c, outRow, first)
-      } else {
+      if (height - i >= 4 && width - j >= 8) packedTile(a, b, depth, c, outRow, first)
+      else {
         const tileRows = min(height - i, 4)
         const bytes = min(width - j, 8) << 2
         if (!first) copyRows(c, outRow, edge, 32, tileRows, bytes)
-        multiplyTile(a, b, depth, edge, 32, first)
+        packedTile(a, b, depth, edge, 32, first)
         copyRows(edge, 32, c, outRow, tileRows, bytes)
       }
     }
@@ -99,8 +129,8 @@ function copyRows(from: usize, fromRow: u32, to: usize, toRow: u32, rows: u32, b
   for (let i: u32 = 0; i < rows; i++, from += fromRow, to += toRow) memory.copy(to, from, bytes)
 }
 
-/** Four rows by eight columns. */
-function multiplyTile(a: usize, b: usize, depth: u32, c: usize, row: u32, first: bool): void {
+/** Four packed rows by eight columns. */
+function packedTile(a: usize, b: usize, depth: u32, c: usize, row: u32, first: bool): void {
   let c00 = f32x4.splat(0)
   let c01 = f32x4.splat(0)
   let c10 = f32x4.splat(0)
@@ -149,158 +179,87 @@ function multiplyTile(a: usize, b: usize, depth: u32, c: usize, row: u32, first:
   v128.store(c3, c31, 16)
 }
 
-/**
- * out (size × size, f64) = the products of all pairs of `size` vectors of `inner` elements, on and
- * above the diagonal; the tiles that the diagonal crosses are whole. Products of two f32 are exact.
- */
-export function gram(
-  x: usize,
-  vector: u32,
-  element: u32,
-  size: u32,
-  inner: u32,
-  out: usize,
-  packs: usize,
-): void {
-  memory.fill(out, 0, (size * size) << 3)
-  const leftRows = element == 4 ? short : long
-  const innerBlock = element == 4 ? long : short
-  const others = packs + leftBytes
-  for (let k: u32 = 0; k < inner; k += innerBlock) {
-    const depth = min(inner - k, innerBlock)
-    for (let i: u32 = 0; i < size; i += leftRows) {
-      const height = min(size - i, leftRows)
-      pack(x + i * vector + k * element, vector, element, height, depth, packs, 4)
-      for (let j = i; j < size; j += leftRows) {
-        const width = min(size - j, leftRows)
-        pack(x + j * vector + k * element, vector, element, width, depth, others, 4)
-        for (let ii: u32 = 0; ii < height; ii += 4) {
-          for (let jj: u32 = j == i ? ii : 0; jj < width; jj += 4) {
-            const c = out + (((i + ii) * size + j + jj) << 3)
-            const a = packs + ((ii * depth) << 2)
-            const b = others + ((jj * depth) << 2)
-            gramTile(a, b, depth, packs + edgeAt)
-            addTile(packs + edgeAt, c, size << 3, min(height - ii, 4), min(width - jj, 4))
-          }
-        }
-      }
-    }
+/** Four rows where they are by eight columns. */
+function rowTile(a: usize, step: u32, b: usize, depth: u32, c: usize, row: u32, first: bool): void {
+  let c00 = f32x4.splat(0)
+  let c01 = f32x4.splat(0)
+  let c10 = f32x4.splat(0)
+  let c11 = f32x4.splat(0)
+  let c20 = f32x4.splat(0)
+  let c21 = f32x4.splat(0)
+  let c30 = f32x4.splat(0)
+  let c31 = f32x4.splat(0)
+  const c1 = c + row
+  const c2 = c1 + row
+  const c3 = c2 + row
+  if (!first) {
+    c00 = v128.load(c)
+    c01 = v128.load(c, 16)
+    c10 = v128.load(c1)
+    c11 = v128.load(c1, 16)
+    c20 = v128.load(c2)
+    c21 = v128.load(c2, 16)
+    c30 = v128.load(c3)
+    c31 = v128.load(c3, 16)
   }
-}
-
-function addTile(tile: usize, c: usize, row: u32, rows: u32, columns: u32): void {
-  for (let i: u32 = 0; i < rows; i++, tile += 32, c += row) {
-    for (let j: u32 = 0; j < columns; j++) {
-      store<f64>(c + (j << 3), load<f64>(c + (j << 3)) + load<f64>(tile + (j << 3)))
-    }
+  let r0 = a
+  let r1 = r0 + step
+  let r2 = r1 + step
+  let r3 = r2 + step
+  const whole = a + ((depth & ~1) << 2)
+  const end = a + (depth << 2)
+  for (; r0 < whole; b += 64, r0 += 8, r1 += 8, r2 += 8, r3 += 8) {
+    const b00 = v128.load(b)
+    const b01 = v128.load(b, 16)
+    const a00 = v128.load32_splat(r0)
+    c00 = f32x4.add(c00, f32x4.mul(a00, b00))
+    c01 = f32x4.add(c01, f32x4.mul(a00, b01))
+    const a01 = v128.load32_splat(r1)
+    c10 = f32x4.add(c10, f32x4.mul(a01, b00))
+    c11 = f32x4.add(c11, f32x4.mul(a01, b01))
+    const a02 = v128.load32_splat(r2)
+    c20 = f32x4.add(c20, f32x4.mul(a02, b00))
+    c21 = f32x4.add(c21, f32x4.mul(a02, b01))
+    const a03 = v128.load32_splat(r3)
+    c30 = f32x4.add(c30, f32x4.mul(a03, b00))
+    c31 = f32x4.add(c31, f32x4.mul(a03, b01))
+    const b10 = v128.load(b, 32)
+    const b11 = v128.load(b, 48)
+    const a10 = v128.load32_splat(r0, 4)
+    c00 = f32x4.add(c00, f32x4.mul(a10, b10))
+    c01 = f32x4.add(c01, f32x4.mul(a10, b11))
+    const a11 = v128.load32_splat(r1, 4)
+    c10 = f32x4.add(c10, f32x4.mul(a11, b10))
+    c11 = f32x4.add(c11, f32x4.mul(a11, b11))
+    const a12 = v128.load32_splat(r2, 4)
+    c20 = f32x4.add(c20, f32x4.mul(a12, b10))
+    c21 = f32x4.add(c21, f32x4.mul(a12, b11))
+    const a13 = v128.load32_splat(r3, 4)
+    c30 = f32x4.add(c30, f32x4.mul(a13, b10))
+    c31 = f32x4.add(c31, f32x4.mul(a13, b11))
   }
-}
-
-/** Four by four sums of products in f64. */
-function gramTile(a: usize, b: usize, depth: u32, c: usize): void {
-  let c00 = f64x2.splat(0)
-  let c01 = f64x2.splat(0)
-  let c10 = f64x2.splat(0)
-  let c11 = f64x2.splat(0)
-  let c20 = f64x2.splat(0)
-  let c21 = f64x2.splat(0)
-  let c30 = f64x2.splat(0)
-  let c31 = f64x2.splat(0)
-  const end = a + (depth << 4)
-  for (; a < end; a += 16, b += 16) {
-    const b0 = f64x2.promote_low_f32x4(v128.load64_zero(b))
-    const b1 = f64x2.promote_low_f32x4(v128.load64_zero(b, 8))
-    const a0 = f64x2.promote_low_f32x4(v128.load32_splat(a))
-    c00 = f64x2.add(c00, f64x2.mul(a0, b0))
-    c01 = f64x2.add(c01, f64x2.mul(a0, b1))
-    const a1 = f64x2.promote_low_f32x4(v128.load32_splat(a, 4))
-    c10 = f64x2.add(c10, f64x2.mul(a1, b0))
-    c11 = f64x2.add(c11, f64x2.mul(a1, b1))
-    const a2 = f64x2.promote_low_f32x4(v128.load32_splat(a, 8))
-    c20 = f64x2.add(c20, f64x2.mul(a2, b0))
-    c21 = f64x2.add(c21, f64x2.mul(a2, b1))
-    const a3 = f64x2.promote_low_f32x4(v128.load32_splat(a, 12))
-    c30 = f64x2.add(c30, f64x2.mul(a3, b0))
-    c31 = f64x2.add(c31, f64x2.mul(a3, b1))
+  for (; r0 < end; b += 32, r0 += 4, r1 += 4, r2 += 4, r3 += 4) {
+    const b00 = v128.load(b)
+    const b01 = v128.load(b, 16)
+    const a00 = v128.load32_splat(r0)
+    c00 = f32x4.add(c00, f32x4.mul(a00, b00))
+    c01 = f32x4.add(c01, f32x4.mul(a00, b01))
+    const a01 = v128.load32_splat(r1)
+    c10 = f32x4.add(c10, f32x4.mul(a01, b00))
+    c11 = f32x4.add(c11, f32x4.mul(a01, b01))
+    const a02 = v128.load32_splat(r2)
+    c20 = f32x4.add(c20, f32x4.mul(a02, b00))
+    c21 = f32x4.add(c21, f32x4.mul(a02, b01))
+    const a03 = v128.load32_splat(r3)
+    c30 = f32x4.add(c30, f32x4.mul(a03, b00))
+    c31 = f32x4.add(c31, f32x4.mul(a03, b01))
   }
   v128.store(c, c00)
   v128.store(c, c01, 16)
-  v128.store(c, c10, 32)
-  v128.store(c, c11, 48)
-  v128.store(c, c20, 64)
-  v128.store(c, c21, 80)
-  v128.store(c, c30, 96)
-  v128.store(c, c31, 112)
-}
-
-/**
- * Packs `count` vectors of `depth` elements into panels of `width` (4 or 8) vectors, in which the
- * vectors' elements of one index lie side by side; missing vectors are 0.
- */
-function pack(
-  x: usize,
-  vector: u32,
-  element: u32,
-  count: u32,
-  depth: u32,
-  out: usize,
-  width: u32,
-): void {
-  const panelBytes = (width * depth) << 2
-  for (let i: u32 = 0; i < count; i += width, out += panelBytes) {
-    for (let lane: u32 = 0; lane < width; lane += 4) {
-      const from = x + (i + lane) * vector
-      const to = out + (lane << 2)
-      if (i + lane + 4 > count)
-        packEdge(from, vector, element, i + lane, count, depth, to, width << 2)
-      else if (vector == 4) packSide(from, element, depth, to, width << 2)
-      else packAcross(from, vector, depth, to, width << 2)
-    }
-  }
-}
-
-/** Four vectors whose elements of one index lie side by side already. */
-function packSide(x: usize, element: u32, depth: u32, out: usize, step: u32): void {
-  for (let k: u32 = 0; k < depth; k++, x += element, out += step) v128.store(out, v128.load(x))
-}
-
-/** Four vectors that are contiguous each: turned in squares of four. */
-function packAcross(x: usize, vector: u32, depth: u32, out: usize, step: u32): void {
-  const whole = depth & ~3
-  let k: u32 = 0
-  for (; k < whole; k += 4, x += 16, out += step << 2) {
-    const r0 = v128.load(x)
-    const r1 = v128.load(x + vector)
-    const r2 = v128.load(x + 2 * vector)
-    const r3 = v128.load(x + 3 * vector)
-    const low01 = v128.shuffle<i32>(r0, r1, 0, 4, 1, 5)
-    const low23 = v128.shuffle<i32>(r2, r3, 0, 4, 1, 5)
-    const high01 = v128.shuffle<i32>(r0, r1, 2, 6, 3, 7)
-    const high23 = v128.shuffle<i32>(r2, r3, 2, 6, 3, 7)
-    v128.store(out, v128.shuffle<i64>(low01, low23, 0, 2))
-    v128.store(out + step, v128.shuffle<i64>(low01, low23, 1, 3))
-    v128.store(out + 2 * step, v128.shuffle<i64>(high01, high23, 0, 2))
-    v128.store(out + 3 * step, v128.shuffle<i64>(high01, high23, 1, 3))
-  }
-  for (; k < depth; k++, x += 4, out += step) {
-    for (let lane: u32 = 0; lane < 4; lane++)
-      store<f32>(out + (lane << 2), load<f32>(x + lane * vector))
-  }
-}
-
-function packEdge(
-  x: usize,
-  vector: u32,
-  element: u32,
-  from: u32,
-  count: u32,
-  depth: u32,
-  out: usize,
-  step: u32,
-): void {
-  for (let k: u32 = 0; k < depth; k++, x += element, out += step) {
-    for (let lane: u32 = 0; lane < 4; lane++) {
-      store<f32>(out + (lane << 2), from + lane < count ? load<f32>(x + lane * vector) : 0)
-    }
-  }
+  v128.store(c1, c10)
+  v128.store(c1, c11, 16)
+  v128.store(c2, c20)
+  v128.store(c2, c21, 16)
+  v128.store(c3, c30)
+  v128.store(c3, c31, 16)
 }

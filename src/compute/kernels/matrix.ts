@@ -1,8 +1,8 @@
 import { InvalidInputError } from '../../errors.ts'
 import { holds, type Region } from './region.ts'
 
-/** Room of a product for packed blocks of its factors and one tile, as assembly/matrix.ts lays it out. */
-export const PACK_BYTES = (256 * 32 + 128 * 256) * 4 + 128
+/** Room of a product for packed blocks of its factors and one tile, as assembly/pack.ts lays it out. */
+export const PACK_BYTES = (8192 + 32_768) * 4 + 128
 
 /** Products of matrices in f32, and of vectors with each other in f64. */
 export interface MatrixKernels {
