@@ -1,18 +1,31 @@
 import type { BitsKernels } from './kernels/bits.ts'
+import type { BlocksKernels } from './kernels/blocks.ts'
 import type { ConvertKernels } from './kernels/convert.ts'
 import type { DeltasKernels } from './kernels/deltas.ts'
 import type { ElectKernels } from './kernels/elect.ts'
 import type { LinearKernels } from './kernels/linear.ts'
 import type { MaskKernels } from './kernels/mask.ts'
+import type { NoiseKernels } from './kernels/noise.ts'
 import type { OrderedKernels } from './kernels/ordered.ts'
 import type { ReduceKernels } from './kernels/reduce.ts'
 import type { SelectKernels } from './kernels/select.ts'
+import type { SignsKernels } from './kernels/signs.ts'
 import type { Region } from './kernels/region.ts'
 
+export {
+  BLOCK_SUMS_BYTES,
+  BLOCK_VALUES_BYTES,
+  type Borders,
+  NO_BORDER,
+  SLOT_COUNTS_BYTES,
+  SLOTS_BYTES,
+} from './kernels/blocks.ts'
 export type { ElectAndMerge } from './kernels/elect.ts'
 export type { MaskedScale } from './kernels/mask.ts'
+export { QUANTILES } from './kernels/noise.ts'
 export type { Region } from './kernels/region.ts'
 export { HISTOGRAM_BYTES } from './kernels/select.ts'
+export { type RunPosition, runsTouched } from './kernels/signs.ts'
 
 /**
  * The arithmetic of published bytes: WASM SIMD kernels over one shared memory. Every kernel is
@@ -24,14 +37,17 @@ export interface Kernels
   extends
     Memory,
     BitsKernels,
+    BlocksKernels,
     ConvertKernels,
     DeltasKernels,
     ElectKernels,
     LinearKernels,
     MaskKernels,
+    NoiseKernels,
     OrderedKernels,
     ReduceKernels,
-    SelectKernels {}
+    SelectKernels,
+    SignsKernels {}
 
 /** The kernels' memory, which hands out regions. */
 export interface Memory {

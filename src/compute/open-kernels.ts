@@ -2,14 +2,17 @@ import { InvalidInputError } from '../errors.ts'
 import type { Kernels } from './kernels.ts'
 import { kernelsWasm } from './kernels-wasm.ts'
 import { bindBits, type BitsExports } from './kernels/bits.ts'
+import { bindBlocks, type BlocksExports } from './kernels/blocks.ts'
 import { bindConvert, type ConvertExports } from './kernels/convert.ts'
 import { bindDeltas, type DeltasExports } from './kernels/deltas.ts'
 import { bindElect, type ElectExports } from './kernels/elect.ts'
 import { bindLinear, type LinearExports } from './kernels/linear.ts'
 import { bindMask, type MaskExports } from './kernels/mask.ts'
+import { bindNoise, type NoiseExports } from './kernels/noise.ts'
 import { bindOrdered, type OrderedExports } from './kernels/ordered.ts'
 import { bindReduce, type ReduceExports } from './kernels/reduce.ts'
 import { bindSelect, type SelectExports } from './kernels/select.ts'
+import { bindSigns, type SignsExports } from './kernels/signs.ts'
 import { createRegions } from './regions.ts'
 import { createSharedMemory, instantiate, PAGE_BYTES } from './web-assembly.ts'
 
@@ -17,14 +20,17 @@ import { createSharedMemory, instantiate, PAGE_BYTES } from './web-assembly.ts'
 const MAXIMUM_BYTES = 2 ** 32
 
 type Exports = BitsExports &
+  BlocksExports &
   ConvertExports &
   DeltasExports &
   ElectExports &
   LinearExports &
   MaskExports &
+  NoiseExports &
   OrderedExports &
   ReduceExports &
-  SelectExports
+  SelectExports &
+  SignsExports
 
 /**
  * Compiles the kernels over a memory of their own that grows on demand up to `maximumBytes` (rounded
@@ -58,13 +64,16 @@ export function openKernels(init: { readonly maximumBytes?: number } = {}): Kern
     allocate: (bytes) => regions.allocate(bytes),
     release: (region) => regions.release(region),
     ...bindBits(wasm),
+    ...bindBlocks(wasm),
     ...bindConvert(wasm),
     ...bindDeltas(wasm),
     ...bindElect(wasm),
     ...bindLinear(wasm),
     ...bindMask(wasm),
+    ...bindNoise(wasm),
     ...bindOrdered(wasm),
     ...bindReduce(wasm),
     ...bindSelect(wasm),
+    ...bindSigns(wasm),
   }
 }

@@ -54,7 +54,7 @@ export function bindMask(wasm: MaskExports): MaskKernels {
   return {
     maskedScale(x, out, count, mask) {
       holdFloats(count, x, out)
-      const [low, high] = blockOf(mask)
+      const [low, high] = philoxBlockOf(mask)
       const { key, threshold, kept, dropped } = mask
       wasm.maskedScale(
         x.pointer,
@@ -71,7 +71,7 @@ export function bindMask(wasm: MaskExports): MaskKernels {
     },
     maskBits(bits, count, mask) {
       holdBits(count, bits)
-      const [low, high] = blockOf(mask)
+      const [low, high] = philoxBlockOf(mask)
       const { key, threshold } = mask
       wasm.maskBits(bits.pointer, count, low, high, key[0], key[1], threshold)
     },
@@ -79,7 +79,7 @@ export function bindMask(wasm: MaskExports): MaskKernels {
 }
 
 /** The Philox block of the first element, as two words. */
-function blockOf({ from }: Pick<MaskedScale, 'from'>): [low: number, high: number] {
+export function philoxBlockOf({ from }: Pick<MaskedScale, 'from'>): [low: number, high: number] {
   if (!(Number.isSafeInteger(from) && from >= 0 && from % 4 === 0)) {
     throw new InvalidInputError(
       'E_REGION',
