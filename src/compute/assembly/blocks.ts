@@ -102,7 +102,7 @@ export function unpackPlanes(bits: usize, indexes: usize, count: u32, planes: u3
     for (let plane: u32 = 0; plane < planes; plane++, at += bytes) {
       const word = i8x16.swizzle(i16x8.splat(load<u16>(at)), spread)
       const set = i8x16.eq(v128.and(word, lane), lane)
-      index = v128.or(index, v128.and(set, i8x16.splat(<i8>(1 << <i32>plane))))
+      index = v128.or(index, v128.and(set, i8x16.splat(<i8>(1 << <i8>plane))))
     }
     v128.store(indexes + i, index)
   }
