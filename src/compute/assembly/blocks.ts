@@ -131,14 +131,20 @@ export function largestMagnitude(x: usize, count: u32): u32 {
   return found
 }
 
-/** One table of 32,768 counters for each `slot` above 0, which stands at an element's high bits. */
-export function histogramSlots(x: usize, count: u32, slots: usize, counts: usize): void {
+/** A table of 32,768 counters for each slot in 1 … `tables`, which stands at an element's high bits. */
+export function histogramSlots(
+  x: usize,
+  count: u32,
+  slots: usize,
+  tables: u32,
+  counts: usize,
+): void {
   const end = x + (count << 2)
   for (; x < end; x += 4) {
     const magnitude = load<u32>(x) & 0x7fffffff
-    const slot = <usize>load<u8>(slots + (magnitude >> 15))
-    if (slot == 0) continue
-    const counter = counts + ((slot - 1) << 17) + ((magnitude & 0x7fff) << 2)
+    const table = <u32>load<u8>(slots + (magnitude >> 15)) - 1
+    if (table >= tables) continue
+    const counter = counts + (<usize>table << 17) + ((magnitude & 0x7fff) << 2)
     store<u32>(counter, load<u32>(counter) + 1)
   }
 }

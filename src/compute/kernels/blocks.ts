@@ -23,10 +23,10 @@ export interface BlocksKernels {
   /** The largest magnitude as f32 bits. */
   largestMagnitude(x: Region, count: number): number
   /**
-   * Where the highest 16 of a magnitude's 31 bits have a slot s ≥ 1 (`slots` has a byte for each
-   * value), adds 1 to entry 2¹⁵ · (s − 1) + lowest 15 bits of `counts`.
+   * Where the highest 16 of a magnitude's 31 bits have a slot s (`slots` has a byte for each value)
+   * in 1 … `tables`, adds 1 to entry 2¹⁵ · (s − 1) + lowest 15 bits of `counts`.
    */
-  histogramSlots(x: Region, count: number, slots: Region, counts: Region): void
+  histogramSlots(x: Region, count: number, slots: Region, tables: number, counts: Region): void
 }
 
 /** Ascending borders and how many equal elements stay before each, both u32. */
@@ -64,7 +64,13 @@ export interface BlocksExports {
   packPlanes(indexes: number, bits: number, count: number, planes: number): void
   unpackPlanes(bits: number, indexes: number, count: number, planes: number): void
   largestMagnitude(x: number, count: number): number
-  histogramSlots(x: number, count: number, slots: number, counts: number): void
+  histogramSlots(
+    x: number,
+    count: number,
+    slots: number,
+    tables: number,
+    counts: number,
+  ): void
 }
 
 export function bindBlocks(wasm: BlocksExports): BlocksKernels {
@@ -110,11 +116,11 @@ export function bindBlocks(wasm: BlocksExports): BlocksKernels {
       holdFloats(count, x)
       return wasm.largestMagnitude(x.pointer, count) >>> 0
     },
-    histogramSlots(x, count, slots, counts) {
+    histogramSlots(x, count, slots, tables, counts) {
       holdFloats(count, x)
       holds(slots, SLOTS_BYTES)
-      holds(counts, Math.max(...slots.u8.subarray(0, SLOTS_BYTES)) * SLOT_COUNTS_BYTES)
-      wasm.histogramSlots(x.pointer, count, slots.pointer, counts.pointer)
+      holds(counts, tables * SLOT_COUNTS_BYTES)
+      wasm.histogramSlots(x.pointer, count, slots.pointer, tables, counts.pointer)
     },
   }
 }
