@@ -18,7 +18,7 @@ const group = {
  * BF16 has the range of the deltas it scales, F16 loses those below 6e-8. Rounding a mean to 8 bits
  * adds at most 2⁻¹⁸ to a relative squared error of a third, for half the bytes of F32.
  */
-const scaleDtype = {
+export const scaleDtype = {
   type: 'choice',
   default: 'BF16',
   options: ['BF16', 'F16', 'F32'],
