@@ -1,6 +1,11 @@
 import { createHash } from 'node:crypto'
 import { doublesOf } from '../compute/doubles-of.ts'
-import { BLOCK_SUMS_BYTES, BLOCK_VALUES_BYTES, type Kernels, type Region } from '../compute/kernels.ts'
+import {
+  BLOCK_SUMS_BYTES,
+  BLOCK_VALUES_BYTES,
+  type Kernels,
+  type Region,
+} from '../compute/kernels.ts'
 import { BLOCK_ELEMENTS } from '../tensors/blocks.ts'
 import { elementsOf } from '../tensors/tensor.ts'
 import { defineCodec, type DeltaTensor } from './index.ts'

@@ -28,10 +28,7 @@ export interface OrderStatistics extends Disposable {
 }
 
 /** At most 255 ranks of at most 2³² − 1 elements, each below the number of elements. */
-export function createOrderStatistics(
-  kernels: Kernels,
-  ranks: readonly number[],
-): OrderStatistics {
+export function createOrderStatistics(kernels: Kernels, ranks: readonly number[]): OrderStatistics {
   const regions: Region[] = []
   const take = (bytes: number): Region => {
     const region = kernels.allocate(bytes)

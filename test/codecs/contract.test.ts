@@ -1,25 +1,15 @@
 import assert from 'node:assert/strict'
 import { loadCodecs } from '../../src/codecs/index.ts'
-import { BLOCK_ELEMENTS } from '../../src/tensors/blocks.ts'
 import { type CodecCase, codecContract } from '../contract/codec.ts'
 import { naiveMask, roundHalf } from './numbers.ts'
+import { signCases } from './sign-cases.ts'
 
 const codecs = await loadCodecs()
 
 /** Ways to use each codec; a codec without a line here fails below. */
 const cases = new Map<string, readonly CodecCase[]>([
   ['raw', [{ parameters: {} }]],
-  [
-    'bitdelta',
-    [
-      { parameters: {}, decoded: (_, delta) => signTimesMean(delta, 1, 'keep') },
-      {
-        parameters: { factor: 0.5, zeros: 'plus' },
-        decoded: (_, delta) => signTimesMean(delta, 0.5, 'plus'),
-      },
-      { parameters: { factor: 0 }, decoded: (_, delta) => new Float32Array(delta.length) },
-    ],
-  ],
+  ...signCases,
   [
     'sparse',
     [
@@ -45,22 +35,9 @@ const cases = new Map<string, readonly CodecCase[]>([
 ])
 
 describe('codecs', () => {
-  it('are bitdelta, raw and sparse', () => {
-    assert.deepEqual(codecs.ids, ['bitdelta', 'raw', 'sparse'])
+  it('are bitdelta, blocks, noise, raw, residual and sparse', () => {
+    assert.deepEqual(codecs.ids, ['bitdelta', 'blocks', 'noise', 'raw', 'residual', 'sparse'])
   })
 })
 
 for (const id of codecs.ids) codecContract(codecs.get(id), cases.get(id) ?? [])
-
-function signTimesMean(delta: Float32Array, factor: number, zeros: 'keep' | 'plus'): Float32Array {
-  let sum = 0
-  for (let from = 0; from < delta.length; from += BLOCK_ELEMENTS) {
-    sum += delta
-      .subarray(from, from + BLOCK_ELEMENTS)
-      .reduce((total, value) => total + Math.abs(value), 0)
-  }
-  const scale = Math.fround(factor * (sum / delta.length))
-  return delta.map((value) =>
-    value > 0 || (value === 0 && zeros === 'plus') ? scale : value < 0 ? -scale : 0,
-  )
-}

@@ -13,8 +13,8 @@ export const codebooks: Readonly<Record<Fit, (scales: ArrayLike<number>) => Code
   alternating: nearestCodebook,
 }
 
-/** A Gaussian's error is within 1 % of where it stops by then, for 2 to 4 planes. */
-const ROUNDS = 12
+/** By then a Gaussian's error is within 2 % of where it stops, for up to 4 planes. */
+const ROUNDS = 24
 
 /**
  * The scales of each unit, plane by plane. Greedy: α_b is the mean magnitude of what the planes

@@ -96,7 +96,12 @@ async function scalesFor(
   return scales
 }
 
-function planesOf({ spec }: DeltaTensor, sections: Sections, { bits }: StoredResidual, kernels: Kernels) {
+function planesOf(
+  { spec }: DeltaTensor,
+  sections: Sections,
+  { bits }: StoredResidual,
+  kernels: Kernels,
+) {
   const planes = openPlanes(kernels, spec, sections, bits)
   return { ...planes, [Symbol.dispose]: () => planes.close() }
 }

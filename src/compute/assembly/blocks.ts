@@ -72,7 +72,7 @@ export function signCodes(x: usize, indexes: usize, codes: usize, count: u32, on
   const end = x + (count << 2)
   for (; x < end; x += 4, indexes++) {
     const negative = u32(load<f32>(x) < 0)
-    store<u8>(indexes, <u32>load<u8>(codes + load<u8>(indexes)) ^ (ones & (0 - negative)))
+    store<u8>(indexes, (<u32>load<u8>(codes + load<u8>(indexes))) ^ (ones & (0 - negative)))
   }
 }
 
@@ -85,9 +85,9 @@ export function packPlanes(indexes: usize, bits: usize, count: u32, planes: u32)
       store<u16>(bits, i8x16.bitmask(i8x16.shl(v128.load(indexes + i), toTop)))
     }
     let value: u32 = 0
-    for (; i < count; i++) value |= ((<u32>load<u8>(indexes + i) >> plane) & 1) << (i & 15)
+    for (; i < count; i++) value |= (((<u32>load<u8>(indexes + i)) >> plane) & 1) << (i & 15)
     storeBits(bits, value, count & 15)
-    bits += (count & 15) + 7 >> 3
+    bits += ((count & 15) + 7) >> 3
   }
 }
 
@@ -102,7 +102,7 @@ export function unpackPlanes(bits: usize, indexes: usize, count: u32, planes: u3
     for (let plane: u32 = 0; plane < planes; plane++, at += bytes) {
       const word = i8x16.swizzle(i16x8.splat(load<u16>(at)), spread)
       const set = i8x16.eq(v128.and(word, lane), lane)
-      index = v128.or(index, v128.and(set, i8x16.splat(<i8>(1 << <i8>plane))))
+      index = v128.or(index, v128.and(set, i8x16.splat(<i8>(1 << (<i8>plane)))))
     }
     v128.store(indexes + i, index)
   }
@@ -144,7 +144,7 @@ export function histogramSlots(
     const magnitude = load<u32>(x) & 0x7fffffff
     const table = <u32>load<u8>(slots + (magnitude >> 15)) - 1
     if (table >= tables) continue
-    const counter = counts + (<usize>table << 17) + ((magnitude & 0x7fff) << 2)
+    const counter = counts + ((<usize>table) << 17) + ((magnitude & 0x7fff) << 2)
     store<u32>(counter, load<u32>(counter) + 1)
   }
 }

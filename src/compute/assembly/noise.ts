@@ -24,9 +24,9 @@ export function multiplyByNoise(
     for (let round = 0; round < 10; round++) {
       const p = <u64>c0 * 0xd2511f53
       const q = <u64>c2 * 0xcd9e8d57
-      c0 = <u32>(q >> 32) ^ c1 ^ k0
+      c0 = (<u32>(q >> 32)) ^ c1 ^ k0
       c1 = <u32>q
-      c2 = <u32>(p >> 32) ^ c3 ^ k1
+      c2 = (<u32>(p >> 32)) ^ c3 ^ k1
       c3 = <u32>p
       k0 += 0x9e3779b9
       k1 += 0xbb67ae85
@@ -52,7 +52,7 @@ const first: u64 = 1022 << 7
 /** Between the entries around `place`: its exponent and next 7 bits find them, the rest weighs. */
 function quantileAt(place: f64, quantiles: usize): f64 {
   const bits = reinterpret<u64>(place)
-  const at = quantiles + (<usize>((bits >> 45) - first) << 2)
+  const at = quantiles + ((<usize>((bits >> 45) - first)) << 2)
   const rest = reinterpret<f64>(((bits << 7) & 0x000fffffffffffff) | 0x3ff0000000000000) - 1
   const before = <f64>load<f32>(at)
   return before + (<f64>load<f32>(at, 4) - before) * rest

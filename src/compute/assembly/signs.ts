@@ -35,7 +35,7 @@ export function sumColumns(x: usize, count: u32, column: u32, columns: u32, sums
   for (; x < end; x += 4) {
     const magnitude = abs(<f64>load<f32>(x))
     const pair = f64x2.replace_lane(f64x2.splat(magnitude), 1, <f64>u32(magnitude != 0))
-    const at = sums + (<usize>column << 4)
+    const at = sums + ((<usize>column) << 4)
     v128.store(at, f64x2.add(v128.load(at), pair))
     column = column + 1 == columns ? 0 : column + 1
   }
@@ -72,8 +72,8 @@ export function fillColumns(
 ): void {
   while (count > 0) {
     const length = min(count, columns - column)
-    memory.copy(out, scales + (<usize>column << 2), <usize>length << 2)
-    out += <usize>length << 2
+    memory.copy(out, scales + ((<usize>column) << 2), (<usize>length) << 2)
+    out += (<usize>length) << 2
     count -= length
     column = 0
   }

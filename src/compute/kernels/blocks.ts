@@ -64,13 +64,7 @@ export interface BlocksExports {
   packPlanes(indexes: number, bits: number, count: number, planes: number): void
   unpackPlanes(bits: number, indexes: number, count: number, planes: number): void
   largestMagnitude(x: number, count: number): number
-  histogramSlots(
-    x: number,
-    count: number,
-    slots: number,
-    tables: number,
-    counts: number,
-  ): void
+  histogramSlots(x: number, count: number, slots: number, tables: number, counts: number): void
 }
 
 export function bindBlocks(wasm: BlocksExports): BlocksKernels {
