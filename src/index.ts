@@ -23,7 +23,9 @@ export { weightsId, type WeightsId } from './checkpoints/weights-id.ts'
 export { type Weights, weightsOf } from './checkpoints/weights.ts'
 export { type FolderContent, writeFolder } from './checkpoints/write-folder.ts'
 export {
+  type Activations,
   type Codec,
+  type CodecContext,
   type EncodedTensor,
   loadCodecs,
   type Sections,
@@ -49,6 +51,7 @@ export {
   toEncoded,
 } from './codecs/manifest/manifest.ts'
 export { verifyTensor } from './codecs/manifest/verify.ts'
+export { refitScales } from './codecs/residual/refit-scales.ts'
 export { type Kernels } from './compute/kernels.ts'
 export { openRuntime, type Runtime } from './compute/onnxruntime.ts'
 export { openKernels } from './compute/open-kernels.ts'

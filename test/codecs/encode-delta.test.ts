@@ -38,7 +38,14 @@ describe('chooseCodecs', () => {
     const chosen = chooseCodecs(changed, { codec: 'bitdelta', parameters: { factor: 2 } }, codecs)
     assert.deepEqual(chosen.get('model.layers.0.mlp.up_proj.weight'), {
       codec: 'bitdelta',
-      parameters: { factor: 2, zeros: 'keep' },
+      parameters: {
+        scales: 'matrix',
+        group: 128,
+        scaleDtype: 'BF16',
+        mean: 'all',
+        factor: 2,
+        zeros: 'keep',
+      },
     })
     for (const choice of [
       { codec: 'bitdelt', parameters: {} },
