@@ -186,8 +186,7 @@ describe('bitdelta codec', () => {
         ],
       ] as const) {
         const sums = new Map<string, [sum: number, count: number]>()
-        const { factor = 1, mean = 'all' }: { factor?: number; mean?: string; scales: string } =
-          parameters
+        const { factor, mean } = { factor: 1, mean: 'all', ...parameters }
         const keys = [...values.keys()].map((i) => keyOf(Math.floor(i / columns), i % columns))
         for (const [i, key] of keys.entries()) {
           const [sum, count] = sums.get(key) ?? [0, 0]
