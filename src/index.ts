@@ -23,7 +23,9 @@ export { weightsId, type WeightsId } from './checkpoints/weights-id.ts'
 export { type Weights, weightsOf } from './checkpoints/weights.ts'
 export { type FolderContent, writeFolder } from './checkpoints/write-folder.ts'
 export {
+  type Activations,
   type Codec,
+  type CodecContext,
   type EncodedTensor,
   loadCodecs,
   type Sections,
@@ -61,6 +63,7 @@ export {
   toEncoded,
 } from './codecs/manifest/manifest.ts'
 export { verifyTensor } from './codecs/manifest/verify.ts'
+export { refitScales } from './codecs/residual/refit-scales.ts'
 export { checkKernels } from './compute/check-kernels.ts'
 export { type Kernels, type Matrix } from './compute/kernels.ts'
 export { createLease, type Lease } from './compute/lease.ts'

@@ -69,6 +69,14 @@ export interface CodecGraph {
 
 export interface CodecContext {
   readonly kernels: Kernels
+  /** Inputs of a tensor on some data, where known: scales are then fitted to its outputs. */
+  readonly calibration?: ((tensor: string) => Activations | undefined) | undefined
+}
+
+/** `rows` × (elements of one row of the tensor), in row-major order. */
+export interface Activations {
+  readonly rows: number
+  readonly activations: Float32Array
 }
 
 export interface Codec<T extends ParameterTable = ParameterTable> {

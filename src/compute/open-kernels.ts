@@ -4,6 +4,7 @@ import type { Kernels } from './kernels.ts'
 import { createKernelPool, reservedPages } from './kernel-pool.ts'
 import { kernelsWasm } from './kernels-wasm.ts'
 import { bindBits, type BitsExports } from './kernels/bits.ts'
+import { bindBlocks, type BlocksExports } from './kernels/blocks.ts'
 import { bindConvert, type ConvertExports } from './kernels/convert.ts'
 import { bindDeltas, type DeltasExports } from './kernels/deltas.ts'
 import { bindElect, type ElectExports } from './kernels/elect.ts'
@@ -14,12 +15,14 @@ import { bindLinear, type LinearExports } from './kernels/linear.ts'
 import { bindMask, type MaskExports } from './kernels/mask.ts'
 import { bindMoments, type MomentsExports } from './kernels/moments.ts'
 import { bindMatrix, type MatrixExports } from './kernels/matrix.ts'
+import { bindNoise, type NoiseExports } from './kernels/noise.ts'
 import { bindOrdered, type OrderedExports } from './kernels/ordered.ts'
 import { bindRank, type RankExports } from './kernels/rank.ts'
 import { bindPlanes, type PlanesExports } from './kernels/planes.ts'
 import { bindReduce, type ReduceExports } from './kernels/reduce.ts'
 import { bindSelect, type SelectExports } from './kernels/select.ts'
 import { bindSignPlanes, type SignPlanesExports } from './kernels/sign-planes.ts'
+import { bindSigns, type SignsExports } from './kernels/signs.ts'
 import { createRegions } from './regions.ts'
 import { compile, createSharedMemory, instantiate, PAGE_BYTES } from './web-assembly.ts'
 
@@ -27,6 +30,7 @@ import { compile, createSharedMemory, instantiate, PAGE_BYTES } from './web-asse
 const MAXIMUM_BYTES = 2 ** 32
 
 type Exports = BitsExports &
+  BlocksExports &
   ConvertExports &
   DeltasExports &
   ElectExports &
@@ -37,12 +41,14 @@ type Exports = BitsExports &
   MaskExports &
   MomentsExports &
   MatrixExports &
+  NoiseExports &
   OrderedExports &
   RankExports &
   PlanesExports &
   ReduceExports &
   SelectExports &
-  SignPlanesExports
+  SignPlanesExports &
+  SignsExports
 
 export interface KernelsInit {
   /** What the memory may grow to, rounded down to 64 KiB pages; 4 GiB unless given. */
@@ -90,6 +96,7 @@ export function openKernels(init: KernelsInit = {}): Kernels {
     close: () => close(),
     [Symbol.asyncDispose]: () => close(),
     ...bindBits(wasm),
+    ...bindBlocks(wasm),
     ...bindConvert(wasm),
     ...bindDeltas(wasm),
     ...bindElect(wasm),
@@ -100,12 +107,14 @@ export function openKernels(init: KernelsInit = {}): Kernels {
     ...bindMask(wasm),
     ...bindMoments(wasm),
     ...bindMatrix(wasm),
+    ...bindNoise(wasm),
     ...bindOrdered(wasm),
     ...bindRank(wasm),
     ...bindPlanes(wasm),
     ...bindReduce(wasm),
     ...bindSelect(wasm),
     ...bindSignPlanes(wasm),
+    ...bindSigns(wasm),
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { codec } from '../../src/codecs/bitdelta.ts'
+import type { CodecContext } from '../../src/codecs/index.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
 import { IncompatibleError, MalformedError } from '../../src/errors.ts'
 import { encodeValues } from './encode-values.ts'
@@ -116,4 +117,170 @@ describe('bitdelta codec', () => {
     )
     assert.equal(kernels.allocated, 0)
   })
+
+  describe('with scales of rows, columns and groups', () => {
+    const golden = [0.1, -0.3, 0.5, -0.7]
+    const encodeMatrix = (
+      values: ArrayLike<number>,
+      shape: readonly number[],
+      parameters = {},
+      calibration?: CodecContext['calibration'],
+    ) => {
+      const init = calibration ? { shape, calibration } : { shape }
+      const all = { scaleDtype: 'F32', ...parameters } as const
+      return encodeValues(kernels, codec, values, all, 'x', init)
+    }
+    const scalesOf = (stored: ReadonlyMap<string, Uint8Array>) => [
+      ...new Float32Array(Uint8Array.from(stored.get('scale')!).buffer),
+    ]
+
+    for (const [scales, expected, error] of [
+      ['matrix', [0.4], 0.2],
+      ['row', [0.2, 0.6], 0.04],
+      ['column', [0.3, 0.5], 0.16],
+      ['group', [0.2, 0.6], 0.04],
+    ] as const) {
+      it(`leaves a squared error of ${error} by ${scales} on the reference's matrix`, async () => {
+        const { stored, decoded } = await encodeMatrix(golden, [2, 2], { scales })
+        assert.deepEqual(scalesOf(stored), expected.map(Math.fround))
+        assert.ok(Math.abs(squaredError(golden, decoded) - error) < 1e-7)
+        assert.equal(hex(stored.get('signs')!), '05')
+      })
+    }
+
+    it('gives what is left of a row a scale of its own', async () => {
+      const values = Array.from({ length: 2 * 20 }, (_, i) => i + 1)
+      const { stored } = await encodeMatrix(values, [2, 20], { scales: 'group', group: 8 })
+      const mean = (from: number, to: number) => (from + 1 + to) / 2
+      assert.deepEqual(scalesOf(stored), [
+        ...[mean(0, 8), mean(8, 16), mean(16, 20)],
+        ...[mean(20, 28), mean(28, 36), mean(36, 40)],
+      ])
+    })
+
+    it('reads a tensor of four dimensions as outputs by all others, of one as a single row', async () => {
+      const values = Array.from({ length: 24 }, (_, i) => (i % 2 === 0 ? i + 1 : -i - 1))
+      for (const scales of ['row', 'column', 'group']) {
+        const flat = await encodeMatrix(values, [4, 6], { scales })
+        const deep = await encodeMatrix(values, [4, 2, 3, 1], { scales })
+        assert.deepEqual(deep.stored, flat.stored)
+      }
+      const line = await encodeMatrix(values, [24], { scales: 'row' })
+      assert.deepEqual(scalesOf(line.stored), [12.5])
+      const column = await encodeMatrix(values, [24], { scales: 'column' })
+      assert.deepEqual(column.decoded, values)
+    })
+
+    it('agrees with naive f64 means over blocks and rows that do not fit each other', async () => {
+      const random = pseudoRandom(3)
+      const [rows, columns] = [131, 1537]
+      const values = Float32Array.from({ length: rows * columns }, () =>
+        random() < 0.1 ? 0 : random() - 0.5,
+      )
+      for (const [parameters, keyOf] of [
+        [{ scales: 'row' }, (row: number) => `${row}`],
+        [{ scales: 'column', mean: 'nonzero' }, (_: number, column: number) => `${column}`],
+        [
+          { scales: 'group', group: 100, factor: 2 },
+          (row: number, column: number) => `${row} ${Math.floor(column / 100)}`,
+        ],
+      ] as const) {
+        const sums = new Map<string, [sum: number, count: number]>()
+        const { factor, mean } = { factor: 1, mean: 'all', ...parameters }
+        const keys = [...values.keys()].map((i) => keyOf(Math.floor(i / columns), i % columns))
+        for (const [i, key] of keys.entries()) {
+          const [sum, count] = sums.get(key) ?? [0, 0]
+          const counts = mean === 'all' || values[i] !== 0
+          sums.set(key, [sum + Math.abs(values[i]!), count + Number(counts)])
+        }
+        const { decoded } = await encodeMatrix(values, [rows, columns], parameters)
+        for (const [i, key] of keys.entries()) {
+          const [sum, count] = sums.get(key)!
+          const expected = values[i] === 0 ? 0 : Math.sign(values[i]!) * (factor * (sum / count))
+          assert.ok(Math.abs(decoded[i]! - expected) <= 1e-7 * Math.abs(expected), `${i}`)
+        }
+      }
+    })
+
+    it('takes 16 bits per scale in BF16 and adds little error', async () => {
+      const random = pseudoRandom(4)
+      const values = Float32Array.from({ length: 64 * 1024 }, () => random() - 0.5)
+      const short = await encodeMatrix(values, [64, 1024], { scales: 'group', scaleDtype: 'BF16' })
+      const long = await encodeMatrix(values, [64, 1024], { scales: 'group' })
+      assert.equal(short.stored.get('scale')!.length, 2 * 64 * 8)
+      const [a, b] = [squaredError(values, short.decoded), squaredError(values, long.decoded)]
+      assert.ok(a < b * (1 + 2e-5))
+    })
+
+    it('keeps rows of zeros and rows of one magnitude as they are', async () => {
+      const values = [0, 0, 0, 0.5, -0.5, 0.5, 0, 0, 0]
+      const { decoded } = await encodeMatrix(values, [3, 3], { scales: 'row' })
+      assert.deepEqual(decoded, values)
+    })
+
+    it('takes tensors without elements', async () => {
+      for (const shape of [[0], [0, 4], [4, 0]]) {
+        const { stored } = await encodeMatrix([], shape, { scales: 'row' })
+        assert.equal(stored.size, 0)
+      }
+    })
+
+    it('refuses a scale that is not finite where it is met', async () => {
+      const { stored, encoded } = await encodeMatrix(golden, [2, 2], { scales: 'row' })
+      const scale = Uint8Array.from(stored.get('scale')!)
+      scale.set([0, 0, 0x80, 0x7f], 4)
+      const sections = memorySections(new Map(stored).set('scale', scale))
+      const reader = await codec.open(encoded, sections, { kernels })
+      const out = kernels.allocate(16)
+      await assert.rejects(reader.read(out, 4, out), MalformedError)
+      reader.close()
+      kernels.release(out)
+    })
+
+    it('fits the scales of a matrix and of rows to the outputs on given activations', async () => {
+      const random = pseudoRandom(5)
+      const [outputs, inputs, rows] = [5, 12, 7]
+      const values = Float32Array.from({ length: outputs * inputs }, () => random() - 0.5)
+      const activations = Float32Array.from({ length: rows * inputs }, () => random() - 0.3)
+      const calibration = () => ({ rows, activations })
+      /** X·v of one row of a matrix. */
+      const respond = (matrix: ArrayLike<number>, row: number): number[] =>
+        Array.from({ length: rows }, (_, n) => {
+          let sum = 0
+          for (let i = 0; i < inputs; i++) {
+            sum += activations[n * inputs + i]! * matrix[row * inputs + i]!
+          }
+          return sum
+        })
+      const signs = values.map(Math.sign)
+      const products = Array.from({ length: outputs }, (_, row) => {
+        const [target, response] = [respond(values, row), respond(signs, row)]
+        const dot = (a: number[], b: number[]) => a.reduce((sum, x, i) => sum + x * b[i]!, 0)
+        return [dot(target, response), dot(response, response)] as const
+      })
+      const byRow = await encodeMatrix(values, [outputs, inputs], { scales: 'row' }, calibration)
+      const expected = products.map(([top, bottom]) => Math.max(0, top / bottom))
+      for (const [row, scale] of scalesOf(byRow.stored).entries()) {
+        assert.ok(Math.abs(scale - expected[row]!) <= 1e-6 * expected[row]!)
+      }
+      const whole = await encodeMatrix(values, [outputs, inputs], {}, calibration)
+      const [top, bottom] = products.reduce(([a, b], [c, d]) => [a + c, b + d] as const)
+      assert.ok(Math.abs(scalesOf(whole.stored)[0]! - top / bottom) < 1e-6)
+      const plain = await encodeMatrix(values, [outputs, inputs], { scales: 'row' })
+      assert.deepEqual(plain.stored.get('signs'), byRow.stored.get('signs'))
+    })
+
+    it('refuses activations of another width', async () => {
+      const calibration = () => ({ rows: 2, activations: new Float32Array(6) })
+      await assert.rejects(
+        encodeMatrix(golden, [2, 2], {}, calibration),
+        (error) => error instanceof IncompatibleError && error.id === 'E_CALIBRATION',
+      )
+      assert.equal(kernels.allocated, 0)
+    })
+  })
 })
+
+function squaredError(values: ArrayLike<number>, decoded: ArrayLike<number>): number {
+  return Array.from(values).reduce((sum, value, i) => sum + (value - decoded[i]!) ** 2, 0)
+}

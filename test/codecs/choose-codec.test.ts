@@ -59,7 +59,14 @@ describe('createCodecChooser', () => {
     const choose = createCodecChooser(choice, { kernels, codecs })
     assert.deepEqual(await choose(unread(changed[1]!)), {
       codec: 'bitdelta',
-      parameters: { factor: 2, zeros: 'keep' },
+      parameters: {
+        scales: 'matrix',
+        group: 128,
+        scaleDtype: 'BF16',
+        mean: 'all',
+        factor: 2,
+        zeros: 'keep',
+      },
     })
     for (const bad of [
       { codec: 'bitdelt', parameters: {} },

@@ -1,27 +1,17 @@
 import assert from 'node:assert/strict'
 import { loadCodecs } from '../../src/codecs/index.ts'
-import { BLOCK_ELEMENTS } from '../../src/tensors/blocks.ts'
 import { type CodecCase, codecContract } from '../contract/codec.ts'
 import { naiveIntegers } from './naive-integers.ts'
 import { naiveTernary } from './naive-ternary.ts'
 import { naiveMask, roundHalf } from './numbers.ts'
+import { signCases } from './sign-cases.ts'
 
 const codecs = await loadCodecs()
 
 /** Ways to use each codec; a codec without a line here fails below. */
 const cases = new Map<string, readonly CodecCase[]>([
   ['raw', [{ parameters: {} }]],
-  [
-    'bitdelta',
-    [
-      { parameters: {}, decoded: (_, delta) => signTimesMean(delta, 1, 'keep') },
-      {
-        parameters: { factor: 0.5, zeros: 'plus' },
-        decoded: (_, delta) => signTimesMean(delta, 0.5, 'plus'),
-      },
-      { parameters: { factor: 0 }, decoded: (_, delta) => new Float32Array(delta.length) },
-    ],
-  ],
+  ...signCases,
   [
     'low-rank',
     [
@@ -95,7 +85,17 @@ const cases = new Map<string, readonly CodecCase[]>([
 
 describe('codecs', () => {
   it('are these', () => {
-    assert.deepEqual(codecs.ids, ['bitdelta', 'integer', 'low-rank', 'raw', 'sparse', 'ternary'])
+    assert.deepEqual(codecs.ids, [
+      'bitdelta',
+      'blocks',
+      'integer',
+      'low-rank',
+      'noise',
+      'raw',
+      'residual',
+      'sparse',
+      'ternary',
+    ])
   })
 })
 
@@ -115,17 +115,4 @@ function rankTwo(_name: string, delta: Float32Array): Float32Array {
     const [i, j] = [Math.floor(at / columns), at % columns]
     return Math.cos(i) * Math.sin(j + 1) + (i / rows) * Math.cos(3 * j)
   })
-}
-
-function signTimesMean(delta: Float32Array, factor: number, zeros: 'keep' | 'plus'): Float32Array {
-  let sum = 0
-  for (let from = 0; from < delta.length; from += BLOCK_ELEMENTS) {
-    sum += delta
-      .subarray(from, from + BLOCK_ELEMENTS)
-      .reduce((total, value) => total + Math.abs(value), 0)
-  }
-  const scale = Math.fround(factor * (sum / delta.length))
-  return delta.map((value) =>
-    value > 0 || (value === 0 && zeros === 'plus') ? scale : value < 0 ? -scale : 0,
-  )
 }

@@ -1,4 +1,4 @@
-import type { Codec, EncodedTensor } from '../../src/codecs/index.ts'
+import type { Codec, CodecContext, EncodedTensor } from '../../src/codecs/index.ts'
 import { encodeTensor } from '../../src/codecs/manifest/encode-delta.ts'
 import type { Kernels } from '../../src/compute/kernels.ts'
 import type { ParameterValues } from '../../src/parameters.ts'
@@ -18,9 +18,13 @@ export async function encodeValues(
   values: ArrayLike<number>,
   parameters: ParameterValues = {},
   name = 'x',
-  shape: readonly number[] = [values.length],
+  init: {
+    readonly shape?: readonly number[]
+    readonly calibration?: CodecContext['calibration']
+  } = {},
 ): Promise<StoredValues> {
   const delta = Float32Array.from(values)
+  const { shape = [delta.length], calibration } = init
   const spec = { name, dtype: 'F32', shape } as const
   const post = bytesOfFloats(delta)
   const { sink, stored } = collectSections()
@@ -28,7 +32,7 @@ export async function encodeValues(
     deltaTensor(kernels, { spec, base: new Uint8Array(post.length), post, delta }),
     { codec: codec.id, parameters },
     sink,
-    { kernels, codecs: registryOf('codec', [codec]) },
+    { kernels, codecs: registryOf('codec', [codec]), calibration },
   )
   const reader = await codec.open(encoded, memorySections(stored), { kernels })
   const out = kernels.allocate(post.length)

@@ -12,7 +12,7 @@ const delta = [0.1, -0.2, 0.3, -0.4]
 describe('integer codec', () => {
   const kernels = openKernels()
   const encode = (values: ArrayLike<number>, parameters = {}, shape?: readonly number[]) =>
-    encodeValues(kernels, codec, values, parameters, 'x', shape)
+    encodeValues(kernels, codec, values, parameters, 'x', shape === undefined ? {} : { shape })
 
   afterEach('gives all memory back', () => assert.equal(kernels.allocated, 0))
 

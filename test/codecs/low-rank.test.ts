@@ -121,7 +121,7 @@ describe('codec low-rank', () => {
       new Float32Array(12),
       {},
       'x',
-      [3, 4],
+      { shape: [3, 4] },
     )
     assert.deepEqual(encoded.parameters, { rank: 0, scale: 1, values: 'BF16' })
     assert.equal(stored.size, 0)
@@ -134,7 +134,9 @@ describe('codec low-rank', () => {
   it('stores no more singular values than the energy asks for', async () => {
     const diagonal = [3, 0, 0, 0, 1, 0, 0, 0, 0.1]
     const parameters = { energy: 0.95, values: 'F32' }
-    const { encoded } = await encodeValues(kernels, codec, diagonal, parameters, 'x', [3, 3])
+    const { encoded } = await encodeValues(kernels, codec, diagonal, parameters, 'x', {
+      shape: [3, 3],
+    })
     assert.equal(encoded.parameters.rank, 2)
   })
 
@@ -142,7 +144,7 @@ describe('codec low-rank', () => {
     for (const shape of [[12], [2, 3, 2], []]) {
       const values = new Float32Array(elementsOf(shape))
       await assert.rejects(
-        encodeValues(kernels, codec, values, {}, 'x', shape),
+        encodeValues(kernels, codec, values, {}, 'x', { shape }),
         (error) => error instanceof IncompatibleError && error.id === 'E_NOT_A_MATRIX',
       )
     }
@@ -162,7 +164,7 @@ describe('codec low-rank', () => {
   it('refuses values that the dtype cannot hold', async () => {
     const parameters = { values: 'F16' }
     await assert.rejects(
-      encodeValues(kernels, codec, [1e12, 0, 0, 1], parameters, 'x', [2, 2]),
+      encodeValues(kernels, codec, [1e12, 0, 0, 1], parameters, 'x', { shape: [2, 2] }),
       (error) => error instanceof IncompatibleError && error.id === 'E_VALUE_RANGE',
     )
   })

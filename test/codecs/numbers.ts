@@ -54,6 +54,11 @@ export function naiveMask(seed: number, name: string, drop: number, count: numbe
   return kept
 }
 
+/** Philox word i of a key. */
+export function naiveWord(key: readonly [number, number], i: number): number {
+  return philoxBlock(Math.floor(i / 4), key[0], key[1])[i % 4]!
+}
+
 let words: readonly number[] = []
 
 function philoxBlock(block: number, key0: number, key1: number): number[] {

@@ -29,8 +29,8 @@ export const MAX_RANK = 8
 /** The cap of our safetensors reader, in UTF-8. */
 export const MAX_TENSOR_NAME_BYTES = 512
 
-/** A codec splits a tensor into few kinds of bytes: signs, scales, masks, values, factors. */
-export const MAX_SECTIONS = 8
+/** Eight sign planes and their scales are the most that a codec splits a tensor into. */
+export const MAX_SECTIONS = 9
 
 /** Parameters of one tensor, and numbers in a list of them. */
 export const MAX_PARAMETERS = 16

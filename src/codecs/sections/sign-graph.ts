@@ -3,32 +3,27 @@ import type { Emitter } from '../../graphs/emitter.ts'
 import { elementsOf, type TensorSpec } from '../../tensors/tensor.ts'
 import type { CodecGraph, Sections } from '../index.ts'
 import { bitmapBytes } from './bits.ts'
-
-/** Bitmaps that say where a delta is +scale, −scale and 0. */
-export interface SignedScale {
-  readonly scale: number
-  /** Section with bit 1 where the sign is +. */
-  readonly signs: string
-  /** Section with bit 0 where the value is +0, if there is one. */
-  readonly nonzero: string | undefined
-}
+import { checkSigns, NONZERO, SIGNS } from './signs.ts'
 
 /**
  * Sign times scale on a device. Bitmaps are brought there as one f32 per byte, an eighth of the delta,
  * and taken apart by products with powers of 2 and floors, which are exact: no graph has shifts on a GPU.
  */
 export function signGraph(
-  { shape }: TensorSpec,
+  spec: TensorSpec,
   sections: Sections,
-  { scale, signs, nonzero }: SignedScale,
+  scale: number,
+  zeros: 'keep' | 'plus',
 ): CodecGraph {
+  const { shape } = spec
+  const keeps = checkSigns(spec, sections, zeros)
   const bytes = bitmapBytes(elementsOf(shape))
   const plane = (section: string) => ({
     elements: bytes,
     fill: async (out: Region) => out.f32.set(await sections.read(section, 0, bytes)),
   })
   return {
-    planes: nonzero === undefined ? [plane(signs)] : [plane(signs), plane(nonzero)],
+    planes: keeps ? [plane(SIGNS), plane(NONZERO)] : [plane(SIGNS)],
     emit(emitter, [positive, present]) {
       const [plus, minus] = [emitter.float(scale), emitter.float(-scale)]
       const signed = emitter.node('Where', [emitBits(emitter, positive!, shape), plus, minus])

@@ -127,7 +127,7 @@ export function countBits(bits: usize, count: u32): u32 {
   return total
 }
 
-function bitAt(bits: usize, i: u32): u32 {
+export function bitAt(bits: usize, i: u32): u32 {
   return ((<u32>load<u8>(bits + (i >> 3))) >> (i & 7)) & 1
 }
 

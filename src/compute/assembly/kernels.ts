@@ -17,6 +17,16 @@ export {
   expand,
   countBits,
 } from './bits'
+export {
+  assignBlocks,
+  sumBlocks,
+  lookUpBlocks,
+  signCodes,
+  packPlanes,
+  unpackPlanes,
+  largestMagnitude,
+  histogramSlots,
+} from './blocks'
 export { copy, widenBf16, widenF16, narrowBf16, narrowF16 } from './convert'
 export { difference, applied } from './deltas'
 export { electAndMerge } from './elect'
@@ -35,3 +45,5 @@ export { sum, squaredDeviations, squaredDistance } from './moments'
 export { splitPlanes16, splitPlanes32, joinPlanes16, joinPlanes32 } from './planes'
 export { multiply } from './matrix'
 export { gram } from './gram'
+export { multiplyByNoise } from './noise'
+export { sumRuns, sumColumns, fillRuns, fillColumns, applySigns } from './signs'

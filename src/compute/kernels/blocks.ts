@@ -1,0 +1,120 @@
+import { holdFloats, holds, type Region } from './region.ts'
+
+/** Blocks of magnitudes, at most 256, numbered from the lowest. */
+export interface BlocksKernels {
+  /**
+   * indexes[i] = how many borders x[i] has passed. Border j is a magnitude as f32 bits without the
+   * sign, in ascending order; an element passes those up to its own magnitude, but the next
+   * `ties[j]` elements equal to border j stay before it, which uses them up. There are 2ᵖ − 1
+   * borders; one of `NO_BORDER` is never passed.
+   */
+  assignBlocks(x: Region, indexes: Region, count: number, borders: Borders): void
+  /** Adds x (or |x|) and 1 to the pair of f64 of its index in `sums`, one element after the other. */
+  sumBlocks(x: Region, indexes: Region, count: number, sums: Region): void
+  sumMagnitudeBlocks(x: Region, indexes: Region, count: number, sums: Region): void
+  /** out[i] = values[indexes[i]] for 256 f32; returns the highest index. */
+  lookUpBlocks(indexes: Region, values: Region, out: Region, count: number): number
+  /** indexes[i] = codes[indexes[i]], with its lowest `bits` bits turned where x[i] < 0. */
+  signCodes(x: Region, indexes: Region, codes: Region, count: number, bits: number): void
+  /** Bit p of every index as a bitmap, for the lowest `planes` bits, one bitmap after the other. */
+  packPlanes(indexes: Region, bits: Region, count: number, planes: number): void
+  /** The inverse; higher bits become 0. */
+  unpackPlanes(bits: Region, indexes: Region, count: number, planes: number): void
+  /** The largest magnitude as f32 bits. */
+  largestMagnitude(x: Region, count: number): number
+  /**
+   * Where the highest 16 of a magnitude's 31 bits have a slot s (`slots` has a byte for each value)
+   * in 1 … `tables`, adds 1 to entry 2¹⁵ · (s − 1) + lowest 15 bits of `counts`.
+   */
+  histogramSlots(x: Region, count: number, slots: Region, tables: number, counts: Region): void
+}
+
+/** Ascending borders and how many equal elements stay before each, both u32. */
+export interface Borders {
+  /** A power of two: one more than there are borders. */
+  readonly blocks: number
+  readonly borders: Region
+  readonly ties: Region
+}
+
+/** Above every magnitude. */
+export const NO_BORDER = 0xffff_ffff
+
+/** What a table over all indexes takes: pairs of f64, or f32 values. */
+export const BLOCK_SUMS_BYTES = 256 * 16
+export const BLOCK_VALUES_BYTES = 256 * 4
+
+/** One table of `histogramSlots`, and its slots. */
+export const SLOT_COUNTS_BYTES = 2 ** 15 * 4
+export const SLOTS_BYTES = 2 ** 16
+
+/** What assembly/blocks.ts exports. */
+export interface BlocksExports {
+  assignBlocks(
+    x: number,
+    indexes: number,
+    count: number,
+    borders: number,
+    ties: number,
+    half: number,
+  ): void
+  sumBlocks(x: number, indexes: number, count: number, sums: number, bits: number): void
+  lookUpBlocks(indexes: number, values: number, out: number, count: number): number
+  signCodes(x: number, indexes: number, codes: number, count: number, ones: number): void
+  packPlanes(indexes: number, bits: number, count: number, planes: number): void
+  unpackPlanes(bits: number, indexes: number, count: number, planes: number): void
+  largestMagnitude(x: number, count: number): number
+  histogramSlots(x: number, count: number, slots: number, tables: number, counts: number): void
+}
+
+export function bindBlocks(wasm: BlocksExports): BlocksKernels {
+  function sum(x: Region, indexes: Region, count: number, sums: Region, bits: number): void {
+    holdFloats(count, x)
+    holds(indexes, count)
+    holds(sums, BLOCK_SUMS_BYTES)
+    wasm.sumBlocks(x.pointer, indexes.pointer, count, sums.pointer, bits)
+  }
+  return {
+    assignBlocks(x, indexes, count, { blocks, borders, ties }) {
+      holdFloats(count, x)
+      holds(indexes, count)
+      holdFloats(blocks - 1, borders, ties)
+      const half = blocks >> 1
+      wasm.assignBlocks(x.pointer, indexes.pointer, count, borders.pointer, ties.pointer, half)
+    },
+    sumBlocks: (x, indexes, count, sums) => sum(x, indexes, count, sums, 0xffff_ffff),
+    sumMagnitudeBlocks: (x, indexes, count, sums) => sum(x, indexes, count, sums, 0x7fff_ffff),
+    lookUpBlocks(indexes, values, out, count) {
+      holds(indexes, count)
+      holds(values, BLOCK_VALUES_BYTES)
+      holdFloats(count, out)
+      return wasm.lookUpBlocks(indexes.pointer, values.pointer, out.pointer, count)
+    },
+    signCodes(x, indexes, codes, count, bits) {
+      holdFloats(count, x)
+      holds(indexes, count)
+      holds(codes, 256)
+      wasm.signCodes(x.pointer, indexes.pointer, codes.pointer, count, 2 ** bits - 1)
+    },
+    packPlanes(indexes, bits, count, planes) {
+      holds(indexes, count)
+      holds(bits, planes * Math.ceil(count / 8))
+      wasm.packPlanes(indexes.pointer, bits.pointer, count, planes)
+    },
+    unpackPlanes(bits, indexes, count, planes) {
+      holds(bits, planes * Math.ceil(count / 8))
+      holds(indexes, count)
+      wasm.unpackPlanes(bits.pointer, indexes.pointer, count, planes)
+    },
+    largestMagnitude(x, count) {
+      holdFloats(count, x)
+      return wasm.largestMagnitude(x.pointer, count) >>> 0
+    },
+    histogramSlots(x, count, slots, tables, counts) {
+      holdFloats(count, x)
+      holds(slots, SLOTS_BYTES)
+      holds(counts, tables * SLOT_COUNTS_BYTES)
+      wasm.histogramSlots(x.pointer, count, slots.pointer, tables, counts.pointer)
+    },
+  }
+}

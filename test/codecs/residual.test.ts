@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict'
+import { codec } from '../../src/codecs/residual.ts'
+import { openKernels } from '../../src/compute/open-kernels.ts'
+import { IncompatibleError, MalformedError } from '../../src/errors.ts'
+import { encodeValues, type StoredValues } from './encode-values.ts'
+import { gaussian, relativeError } from './gaussian.ts'
+import { memorySections } from './memory-tensor.ts'
+import { pseudoRandom } from './numbers.ts'
+
+describe('residual codec', () => {
+  const kernels = openKernels()
+  const encode = (values: ArrayLike<number>, parameters = {}, init = {}) =>
+    encodeValues(kernels, codec, values, parameters, 'x', init)
+  const scalesOf = ({ stored }: StoredValues) =>
+    new Float32Array(Uint8Array.from(stored.get('scale')!).buffer)
+
+  afterEach('gives all memory back', () => assert.equal(kernels.allocated, 0))
+
+  it('takes the mean magnitude of what the planes before leave', async () => {
+    const golden = [0.1, -0.2, 0.3, -0.4]
+    const found = await encode(golden, { bits: 3, fit: 'greedy' })
+    for (const [i, expected] of [0.25, 0.1, 0.05].entries()) {
+      assert.ok(Math.abs(scalesOf(found)[i]! - expected) < 1e-7)
+    }
+    for (const [i, value] of found.decoded.entries()) {
+      assert.ok(Math.abs(value - golden[i]!) < 1e-7)
+    }
+    assert.deepEqual([...found.stored.keys()], ['signs0', 'signs1', 'signs2', 'scale'])
+    assert.deepEqual(
+      ['signs0', 'signs1', 'signs2'].map((name) => found.stored.get(name)![0]),
+      [0b0101, 0b0110, 0b1100].map((bits, plane) => (plane === 0 ? bits : planeOf(golden, plane))),
+    )
+  })
+
+  it('has the distortion of the reference on a Gaussian, and less when alternating', async () => {
+    const delta = gaussian(1 << 18, 1)
+    for (const [bits, greedy, alternating] of [
+      [1, 0.364, 0.3634],
+      [2, 0.131, 0.1175],
+      [3, 0.059, 0.0372],
+      [4, 0.033, 0.0116],
+    ] as const) {
+      for (const [fit, expected] of [
+        ['greedy', greedy],
+        ['alternating', alternating],
+      ] as const) {
+        const error = relativeError(delta, (await encode(delta, { bits, fit })).decoded)
+        assert.ok(Math.abs(error / expected - 1) < 0.03, `${bits} ${fit}: ${error}`)
+      }
+    }
+  })
+
+  it('gives every element the nearest level, and least squares for its signs', async () => {
+    const delta = gaussian(500, 2)
+    const found = await encode(delta, { bits: 3 })
+    const scales = scalesOf(found)
+    const levels = Array.from({ length: 8 }, (_, code) =>
+      scales.reduce((sum, scale, b) => Math.fround(sum + ((code >> b) & 1 ? scale : -scale)), 0),
+    )
+    for (const [i, value] of delta.entries()) {
+      const distance = Math.min(...levels.map((level) => Math.abs(level - value)))
+      assert.equal(Math.abs(found.decoded[i]! - value), distance)
+    }
+    for (let b = 0; b < 3; b++) {
+      for (const factor of [0.99, 1.01]) {
+        const moved = found.decoded.map((value, i) => {
+          const sign = (found.stored.get(`signs${b}`)![i >> 3]! >> (i & 7)) & 1 ? 1 : -1
+          return value + sign * scales[b]! * (factor - 1)
+        })
+        assert.ok(relativeError(delta, moved) > relativeError(delta, found.decoded))
+      }
+    }
+  })
+
+  it('fits rows on their own, and rows that end inside blocks', async () => {
+    const random = pseudoRandom(3)
+    const [rows, columns] = [67, 1531]
+    const delta = Float32Array.from(
+      { length: rows * columns },
+      (_, i) => (random() - 0.5) * (1 + Math.floor(i / columns)),
+    )
+    for (const fit of ['greedy', 'alternating']) {
+      const parameters = { bits: 3, fit, scales: 'row', scaleDtype: 'F32' }
+      const whole = await encode(delta, parameters, { shape: [rows, columns] })
+      assert.equal(scalesOf(whole).length, 3 * rows)
+      for (const row of [0, 41, 42, 66]) {
+        const part = [row * columns, (row + 1) * columns] as const
+        const alone = await encode(delta.subarray(...part), { bits: 3, fit })
+        assert.deepEqual(scalesOf(whole).subarray(row * 3, row * 3 + 3), scalesOf(alone))
+        assert.deepEqual(whole.decoded.slice(...part), alone.decoded)
+      }
+    }
+  })
+
+  it('takes a bit for each plane and weight, and its scales in their dtype', async () => {
+    const { stored } = await encode(gaussian(1 << 16, 4), { bits: 4, scales: 'row' }, rowsOf(64))
+    assert.equal(bytesOf(stored), (4 * 65_536) / 8 + 4 * 64 * 2)
+  })
+
+  it('takes zeros, one element, equal magnitudes, odd shapes and no elements', async () => {
+    for (const fit of ['greedy', 'alternating']) {
+      for (const scales of ['matrix', 'row']) {
+        const parameters = { fit, scales, bits: 8, scaleDtype: 'F32' }
+        assert.deepEqual((await encode([0, -0, 0], parameters)).decoded, [0, 0, 0])
+        assert.deepEqual((await encode([-0.5], parameters)).decoded, [-0.5])
+        const equal = [0.5, -0.5, 0.5, -0.5, -0.5, 0.5, 0.5, 0.5]
+        const deep = await encode(equal, parameters, { shape: [2, 2, 1, 2] })
+        assert.deepEqual(deep.decoded, equal)
+        for (const shape of [[0], [0, 3], [3, 0]]) {
+          assert.equal((await encode([], parameters, { shape })).stored.size, 0)
+        }
+      }
+    }
+  })
+
+  it('fits scales to the outputs on given activations', async () => {
+    const random = pseudoRandom(6)
+    const [outputs, inputs, rows, bits] = [4, 16, 9, 2]
+    const delta = Float32Array.from({ length: outputs * inputs }, () => random() - 0.5)
+    const activations = Float32Array.from({ length: rows * inputs }, () => random() - 0.2)
+    const init = { shape: [outputs, inputs], calibration: () => ({ rows, activations }) }
+    for (const scales of ['matrix', 'row']) {
+      const parameters = { bits, scales, scaleDtype: 'F32' }
+      const plain = await encode(delta, parameters, { shape: [outputs, inputs] })
+      const fitted = await encode(delta, parameters, init)
+      for (const name of ['signs0', 'signs1']) {
+        assert.deepEqual(fitted.stored.get(name), plain.stored.get(name))
+      }
+      const errorOf = (decoded: readonly number[]): number => {
+        let error = 0
+        for (let row = 0; row < outputs; row++) {
+          for (let n = 0; n < rows; n++) {
+            let sum = 0
+            for (let i = 0; i < inputs; i++) {
+              const at = row * inputs + i
+              sum += activations[n * inputs + i]! * (decoded[at]! - delta[at]!)
+            }
+            error += sum ** 2
+          }
+        }
+        return error
+      }
+      assert.ok(errorOf(fitted.decoded) < errorOf(plain.decoded))
+      // Nothing near has a smaller error: each scale is moved on its own, and in each row.
+      const found = scalesOf(fitted)
+      for (const [at, scale] of found.entries()) {
+        const [plane, unit] = [at % bits, Math.floor(at / bits)]
+        for (const change of [-1e-3, 1e-3]) {
+          const moved = fitted.decoded.map((value, i) => {
+            if (scales === 'row' && Math.floor(i / inputs) !== unit) return value
+            const sign = (fitted.stored.get(`signs${plane}`)![i >> 3]! >> (i & 7)) & 1 ? 1 : -1
+            return value + sign * change * Math.abs(scale)
+          })
+          assert.ok(errorOf(moved) > errorOf(fitted.decoded))
+        }
+      }
+    }
+  })
+
+  it('refuses scales whose sum is not finite', async () => {
+    const { stored, encoded } = await encode([1, -2], { bits: 2 })
+    const scale = Buffer.alloc(8)
+    scale.writeFloatLE(3e38)
+    scale.writeFloatLE(3e38, 4)
+    const sections = memorySections(new Map(stored).set('scale', scale))
+    const reader = await codec.open(encoded, sections, { kernels })
+    const out = kernels.allocate(8)
+    await assert.rejects(reader.read(out, 2, out), MalformedError)
+    reader.close()
+    kernels.release(out)
+  })
+
+  it('refuses to encode scales that their dtype cannot hold', async () => {
+    await assert.rejects(
+      encode([1e5, -1e5], { scales: 'row', scaleDtype: 'F16' }),
+      (error) => error instanceof IncompatibleError && error.id === 'E_VALUE_RANGE',
+    )
+  })
+})
+
+/** Plane 1 or 2 of the golden example: the sign of what 0.25, then 0.1, leave. */
+function planeOf(values: readonly number[], plane: number): number {
+  let rest = [...values]
+  for (const scale of [0.25, 0.1].slice(0, plane)) {
+    rest = rest.map((value) => value - (value >= 0 ? scale : -scale))
+  }
+  return rest.reduce((bits, value, i) => bits | (Number(value >= 0) << i), 0)
+}
+
+function rowsOf(rows: number) {
+  return { shape: [rows, 65_536 / rows] }
+}
+
+function bytesOf(stored: ReadonlyMap<string, Uint8Array>): number {
+  return [...stored.values()].reduce((sum, section) => sum + section.length, 0)
+}
