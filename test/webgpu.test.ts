@@ -19,7 +19,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const mocha = join(dirname(createRequire(import.meta.url).resolve('mocha')), 'bin', 'mocha.js')
 
 describe('the strict WebGPU path on SwiftShader', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
   let driver: SwiftShader
   before(() => {
     driver = unpackSwiftShader()

@@ -55,11 +55,9 @@ async function deltaOnDevice(
   const kept = `delta of ${job.spec.name}`
   switch (node.kind) {
     case 'zero':
-      return uploadStream(await openStream(node, job), job, device)
+      return uploadNode(node, job, device)
     case 'weights':
-      return device.keep(node.checkpoint, kept, async () =>
-        uploadStream(await openStream(node, job), job, device),
-      )
+      return device.keep(node.checkpoint, kept, () => uploadNode(node, job, device))
     case 'delta':
       return device.keep(node.source, kept, () => decodeOnDevice(node, job, device))
     case 'operator':
@@ -78,7 +76,7 @@ async function decodeOnDevice(
   const tensor = node.source.tensors.get(name)!
   const codec = codecOf(node, name, codecs)
   const graph = await codec.graph?.(tensor, node.source.sections(name))
-  if (graph === undefined) return uploadStream(await openStream(node, job), job, device)
+  if (graph === undefined) return uploadNode(node, job, device)
   return withTensors(async (tensors) => {
     for (const { elements, fill } of graph.planes) {
       const region = kernels.allocate(elements * 4)
@@ -99,11 +97,11 @@ async function operatorOnDevice(
   device: DeviceScope,
 ): Promise<DeviceTensor> {
   if (node.operator.graph === undefined) {
-    return uploadStream(await openStream(node, job), job, device)
+    return uploadNode(node, job, device)
   }
   const { inputs, context } = await prepareOperator(node, job)
   const graph = node.operator.graph(context)
-  if (graph === undefined) return uploadStream(await openStream(node, job), job, device)
+  if (graph === undefined) return uploadNode(node, job, device)
   return withTensors(async (tensors) => {
     for (const input of node.inputs) tensors.push(await deltaOnDevice(input, job, device))
     for (const mask of graph.masks ?? []) {
@@ -121,6 +119,15 @@ async function operatorOnDevice(
 
 function codecOf({ source }: DeltaStep, tensor: string, codecs: PlanContext['codecs']): Codec {
   return codecs.get(source.tensors.get(tensor)!.codec)
+}
+
+/** A node's delta as the CPU computes it. */
+async function uploadNode(
+  node: PlanNode,
+  job: TensorJob,
+  device: DeviceScope,
+): Promise<DeviceTensor> {
+  return uploadStream(await openStream(node, job), job, device)
 }
 
 /** Gathers a stream in one region, which is there for the upload only. */

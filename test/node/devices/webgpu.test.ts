@@ -7,7 +7,7 @@ import { type SwiftShader, unpackSwiftShader } from '../../support/swiftshader.t
 import { demoPath, openWorkplace, type Ran, start, type Workplace } from '../cli/command.ts'
 
 describe('verbs on WebGPU', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
   let driver: SwiftShader
   let place: Workplace
   before(async () => {
