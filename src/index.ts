@@ -24,12 +24,18 @@ export { type Weights, weightsOf } from './checkpoints/weights.ts'
 export { type FolderContent, writeFolder } from './checkpoints/write-folder.ts'
 export {
   type Codec,
+  type DeltaTensor,
   type EncodedTensor,
   loadCodecs,
   type Sections,
   type SectionSink,
 } from './codecs/index.ts'
-export { chooseCodecs, type CodecChoice, encodeTensor } from './codecs/manifest/encode-delta.ts'
+export {
+  chooseCodecs,
+  type CodecChoice,
+  encodeTensor,
+  type TensorCodec,
+} from './codecs/manifest/encode-delta.ts'
 export { checkContents } from './codecs/manifest/layout.ts'
 export {
   MAX_INDEX_BYTES,
@@ -49,7 +55,7 @@ export {
   toEncoded,
 } from './codecs/manifest/manifest.ts'
 export { verifyTensor } from './codecs/manifest/verify.ts'
-export { type Kernels } from './compute/kernels.ts'
+export { type Kernels, type Region } from './compute/kernels.ts'
 export { openRuntime, type Runtime } from './compute/onnxruntime.ts'
 export { openKernels } from './compute/open-kernels.ts'
 export {
@@ -108,14 +114,25 @@ export {
   recipeId,
   recipeOf,
 } from './recipes/canonical-recipe.ts'
+export { compareDeltas, type TensorComparison } from './recipes/compare-deltas.ts'
 export { decodeRecipe, encodeRecipe, MAX_RECIPE_BYTES } from './recipes/decode-recipe.ts'
+export { measureNorms, type TensorNorms } from './recipes/delta-norms.ts'
 export { describeRecipe } from './recipes/describe-recipe.ts'
+export { countElements, type EditEffect, measureEdits } from './recipes/edit-effect.ts'
 export { openVariant, type Variant } from './recipes/materialise.ts'
 export { type Deltas, openDeltas } from './recipes/open-deltas.ts'
 export { type Plan, planRecipe, type Sources } from './recipes/plan.ts'
+export { describeDifference } from './recipes/recipe-difference.ts'
 export { type Recipe, type RecipeNode } from './recipes/recipe.ts'
+export {
+  cosine,
+  createRelationSum,
+  type Relation,
+  relativeChange,
+  sumRelations,
+} from './recipes/relation.ts'
 export { loadRegistry, type Registry, registryOf } from './registry.ts'
 export { loadStrategies, type Strategy } from './search/index.ts'
 export type { Checkpoint } from './tensors/checkpoint.ts'
 export { weightDTypes } from './tensors/dtype.ts'
-export { compareNames, elementsOf, sameShape } from './tensors/tensor.ts'
+export { compareNames, elementsOf, sameShape, type TensorSpec } from './tensors/tensor.ts'

@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import { modes } from '../../src/index.ts'
+import { modes, type Scope } from '../../src/index.ts'
 
-/** A parsed `ID=NAME:VALUE,…`; see spec.ts. */
+/** A parsed `ID=NAME:VALUE,…`; see spec.ts. Whether names, values and scope fit shows a recipe. */
 export const specInput = z.strictObject({
   id: z.string(),
   parameters: z.record(z.string(), z.union([z.string(), z.number(), z.array(z.number())])),
-  scope: z.enum(['all', 'matrices']).optional(),
+  scope: z.custom<Scope>((value) => typeof value === 'string', 'expected text').optional(),
 })
 
 /** Whose reading of an operator counts; the operands' own when it is left out. */
@@ -13,6 +13,11 @@ export const modeInput = z.enum(modes).optional()
 
 /** A CID, a name, @peer/name or a short id. */
 export const referenceInput = z.string().min(1).max(256)
+
+/** The same for an edit, which may go by another delta. */
+export const editInput = specInput
+  .extend({ by: referenceInput.optional() })
+  .transform(({ id, ...edit }) => ({ operator: id, ...edit }))
 
 /** A number as commander gives it, which is text; what is no number stays text and is refused as such. */
 export function typedNumber(text: unknown): unknown {

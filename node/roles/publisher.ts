@@ -4,18 +4,20 @@ import {
   type CodecChoice,
   compareCheckpoints,
   deltaTensor,
-  encodeTensor,
   IncompatibleError,
   InvalidInputError,
   openFolder,
+  type Recipe,
   type RecipeDraft,
+  recipeId,
   recipeOf,
   weightsId,
 } from '../../src/index.ts'
-import { createDeltaWriter } from '../../protocol/index.ts'
+import type { WrittenDelta } from '../../protocol/index.ts'
 import { isShareable, sizesOf } from '../library.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { SwarmNode } from '../node.ts'
+import { type EncodedDelta, encodeDelta } from './delta-encoding.ts'
 import { type EditStep, openEdits } from './edits.ts'
 
 export interface PublishRequest {
@@ -28,17 +30,17 @@ export interface PublishRequest {
   readonly licence: string
   /** Ids of the deltas this one was made from. */
   readonly parents?: readonly CID[]
+  /** Encode and count, but store and announce nothing. */
+  readonly dryRun?: boolean
 }
 
-export interface Published {
+export interface Published extends Pick<EncodedDelta, 'bpw' | 'relativeError' | 'editError'> {
   readonly id: CID
   readonly variant: CID
   readonly tensors: number
   readonly elements: number
   /** Bytes of all of its blocks. */
   readonly bytes: number
-  /** Stored bits per changed weight, without the manifest. */
-  readonly bpw: number
 }
 
 /**
@@ -50,7 +52,8 @@ export async function publish(
   request: PublishRequest,
   options: JobOptions,
 ): Promise<Published> {
-  const { engine, store, library, author } = node
+  const { engine } = node
+  const { dryRun = false } = request
   const base = await node.bases.register(request.base, options)
   const post = await openFolder(request.post)
   try {
@@ -66,32 +69,30 @@ export async function publish(
         fix: 'check which folder is the fine-tune',
       })
     }
-    const chosen = chooseCodecs(changed, request.codec, engine.codecs)
+    const codecs = chooseCodecs(changed, request.codec, engine.codecs)
     const exact =
       request.edits.length === 0 &&
-      [...chosen.values()].every(({ codec }) => engine.codecs.get(codec).exact)
+      [...codecs.values()].every(({ codec }) => engine.codecs.get(codec).exact)
+    const plain = (spec: (typeof changed)[number]) =>
+      deltaTensor(base.folder.checkpoint, post.checkpoint, spec, engine.kernels)
     // Edits move and drop values, so that a NaN could slip past the codec that would refuse it.
     if (request.edits.length > 0) {
       for (const spec of changed) {
-        const plain = deltaTensor(base.folder.checkpoint, post.checkpoint, spec, engine.kernels)
-        for await (const _ of plain.chunks()) options.signal.throwIfAborted()
+        for await (const _ of plain(spec).chunks()) options.signal.throwIfAborted()
       }
     }
     const edited = await openEdits(node, base, post, request.edits, options)
-    const writer = createDeltaWriter(store.blocks)
-    for (const [i, spec] of changed.entries()) {
-      options.signal.throwIfAborted()
-      const tensor =
-        edited?.tensor(spec.name) ??
-        deltaTensor(base.folder.checkpoint, post.checkpoint, spec, engine.kernels)
-      await writer.add((sink) => encodeTensor(tensor, chosen.get(spec.name)!, sink, engine))
-      const done = i + 1
-      options.onProgress({ phase: 'encoding', done, total: changed.length, detail: spec.name })
+    const content = {
+      specs: changed,
+      codecs,
+      ...(edited === undefined
+        ? { tensor: plain }
+        : { tensor: ({ name }: { name: string }) => edited.tensor(name), plain }),
     }
     const postId = exact
       ? (await weightsId(post.checkpoint, { signal: options.signal })).id
       : undefined
-    const { cid, root, ownBytes } = await writer.finish({
+    const facts = {
       base: base.id,
       ...(postId === undefined ? {} : { post: postId }),
       // Weights without a configuration can be stored, merged and written, only not measured.
@@ -100,31 +101,43 @@ export async function publish(
       name: request.name,
       licence: request.licence,
       parents: [...(request.parents ?? [])],
-    })
-    await store.blocks.flush()
-    await store.names.set(request.name, cid.toString())
-    await author.announce({
-      kind: 'delta',
-      root: cid,
-      name: request.name,
-      base: base.id,
-      bytes: ownBytes,
-      closureBytes: ownBytes,
-      summary: `${root.architecture} delta, ${Object.keys(root.codecs).join(' + ')}`,
-    })
-    const variant = await library.keep(recipeOf({ base: base.id, root: { delta: cid } }, engine))
-    await store.blocks.flush()
-    return {
-      id: cid,
-      variant,
-      tensors: root.tensors,
-      elements: root.elements,
-      bytes: ownBytes,
-      bpw: (8 * root.bytes) / root.elements,
     }
+    const encoded = await encodeDelta(node, content, facts, { ...options, dryRun })
+    const { cid, root, ownBytes, bpw, relativeError, editError } = encoded
+    if (!dryRun) {
+      await keepDelta(node, encoded)
+      await announceDelta(node, encoded)
+    }
+    const { tensors, elements } = root
+    const variant = recipeId(identityOf(node, encoded))
+    return { id: cid, variant, tensors, elements, bytes: ownBytes, bpw, relativeError, editError }
   } finally {
     await post.close()
   }
+}
+
+/** Makes a delta that was written durable and known here by its name, as a delta and as a variant. */
+export async function keepDelta(node: SwarmNode, written: WrittenDelta): Promise<void> {
+  const { store, library } = node
+  await library.keep(identityOf(node, written))
+  await store.blocks.flush()
+  await store.names.set(written.root.name, written.cid.toString())
+}
+
+/** Tells peers of a delta that was kept. */
+export async function announceDelta(
+  { author }: SwarmNode,
+  { cid, root, ownBytes }: WrittenDelta,
+): Promise<void> {
+  await author.announce({
+    kind: 'delta',
+    root: cid,
+    name: root.name,
+    base: root.base,
+    bytes: ownBytes,
+    closureBytes: ownBytes,
+    summary: `${root.architecture} delta, ${Object.keys(root.codecs).join(' + ')}`,
+  })
 }
 
 export interface Kept {
@@ -135,33 +148,45 @@ export interface Kept {
   readonly shared: boolean
 }
 
+/** Keeps a recipe, with all that it names, under a name on this node. */
+export async function keepRecipe(
+  { store, library }: SwarmNode,
+  recipe: Recipe,
+  { name }: { readonly name?: string },
+  options: JobOptions,
+): Promise<Kept> {
+  const id = await library.keep(recipe)
+  await library.ensure(id, options)
+  await store.blocks.flush()
+  if (name !== undefined) await store.names.set(name, id.toString())
+  return { id, ...(await sizesOf(store, id)), shared: isShareable(recipe) }
+}
+
 /** Keeps a recipe under a name and announces it when peers can fetch all that it names. */
 export async function publishRecipe(
   node: SwarmNode,
   draft: RecipeDraft,
-  { name, summary }: { readonly name?: string; readonly summary: string },
+  about: { readonly name?: string; readonly summary: string },
   options: JobOptions,
 ): Promise<Kept> {
-  const { engine, store, library, author } = node
-  const recipe = recipeOf(draft, engine)
-  const id = await library.keep(recipe)
-  await library.ensure(id, options)
-  await store.blocks.flush()
-  const sizes = await sizesOf(store, id)
-  const shared = isShareable(recipe)
-  if (name !== undefined) await store.names.set(name, id.toString())
-  if (shared) {
-    await author.announce({
+  const recipe = recipeOf(draft, node.engine)
+  const kept = await keepRecipe(node, recipe, about, options)
+  if (kept.shared) {
+    await node.author.announce({
       kind: 'recipe',
-      root: id,
-      name: name ?? '',
+      root: kept.id,
+      name: about.name ?? '',
       base: recipe.base,
-      bytes: sizes.ownBytes,
-      closureBytes: sizes.closureBytes,
-      summary,
+      bytes: kept.ownBytes,
+      closureBytes: kept.closureBytes,
+      summary: about.summary,
     })
   }
-  return { id, ...sizes, shared }
+  return kept
+}
+
+function identityOf({ engine }: SwarmNode, { cid, root }: WrittenDelta): Recipe {
+  return recipeOf({ base: root.base, root: { delta: cid } }, engine)
 }
 
 function checkArchitecture(base: string | undefined, post: string | undefined): void {

@@ -1,0 +1,67 @@
+import {
+  chooseCodecs,
+  type CID,
+  type CodecChoice,
+  compareNames,
+  leavesOf,
+  openDeltas,
+  planRecipe,
+  type Recipe,
+} from '../../src/index.ts'
+import type { JobOptions } from '../job-options.ts'
+import type { SwarmNode } from '../node.ts'
+import { type EncodedDelta, encodeDelta } from './delta-encoding.ts'
+
+export interface MaterialiseRequest {
+  readonly recipe: Recipe
+  readonly name: string
+  readonly codec: CodecChoice
+}
+
+/**
+ * `raw` keeps the weights that the recipe writes, bit for bit, so that a materialised variant measures
+ * as its recipe does; what an edit made zero costs little in it.
+ */
+export const MATERIALISE_CODEC: CodecChoice = { codec: 'raw', parameters: {} }
+
+/**
+ * Encodes what a recipe denotes as a delta of its own, whose parents are the deltas that the recipe
+ * names. Where `dryRun` is set nothing is stored. Its licence is theirs when they agree on one.
+ */
+export async function materialise(
+  node: SwarmNode,
+  { recipe, name, codec }: MaterialiseRequest,
+  options: JobOptions & { readonly dryRun: boolean },
+): Promise<EncodedDelta> {
+  const { engine, library, bases } = node
+  const plan = await planRecipe(recipe, library.sources, engine)
+  const specs = plan.changed
+    .map((tensor) => plan.base.tensors.get(tensor)!)
+    .toSorted((a, b) => compareNames(a.name, b.name))
+  const deltas = await openDeltas(plan, { signal: options.signal })
+  const parents = leavesOf(recipe).deltas
+  return encodeDelta(
+    node,
+    {
+      specs,
+      codecs: chooseCodecs(specs, codec, engine.codecs),
+      tensor: (spec) => deltas.tensor(spec.name),
+    },
+    {
+      base: recipe.base,
+      architecture: (await bases.open(recipe.base)).folder.architecture ?? 'unknown',
+      author: node.peer,
+      name,
+      licence: await commonLicence(node, parents),
+      parents: [...parents],
+    },
+    options,
+  )
+}
+
+async function commonLicence({ library }: SwarmNode, deltas: readonly CID[]): Promise<string> {
+  const licences = new Set<string>()
+  for (const id of deltas) licences.add((await library.sources.delta(id)).root.licence)
+  const [only] = licences
+  return licences.size === 1 ? only! : 'NOASSERTION'
+}
