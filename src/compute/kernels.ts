@@ -5,6 +5,7 @@ import type { ElectKernels } from './kernels/elect.ts'
 import type { LinearKernels } from './kernels/linear.ts'
 import type { MaskKernels } from './kernels/mask.ts'
 import type { OrderedKernels } from './kernels/ordered.ts'
+import type { RankKernels } from './kernels/rank.ts'
 import type { ReduceKernels } from './kernels/reduce.ts'
 import type { SelectKernels } from './kernels/select.ts'
 import type { Region } from './kernels/region.ts'
@@ -30,6 +31,7 @@ export interface Kernels
     LinearKernels,
     MaskKernels,
     OrderedKernels,
+    RankKernels,
     ReduceKernels,
     SelectKernels {}
 

@@ -8,6 +8,7 @@ import { bindElect, type ElectExports } from './kernels/elect.ts'
 import { bindLinear, type LinearExports } from './kernels/linear.ts'
 import { bindMask, type MaskExports } from './kernels/mask.ts'
 import { bindOrdered, type OrderedExports } from './kernels/ordered.ts'
+import { bindRank, type RankExports } from './kernels/rank.ts'
 import { bindReduce, type ReduceExports } from './kernels/reduce.ts'
 import { bindSelect, type SelectExports } from './kernels/select.ts'
 import { createRegions } from './regions.ts'
@@ -23,6 +24,7 @@ type Exports = BitsExports &
   LinearExports &
   MaskExports &
   OrderedExports &
+  RankExports &
   ReduceExports &
   SelectExports
 
@@ -64,6 +66,7 @@ export function openKernels(init: { readonly maximumBytes?: number } = {}): Kern
     ...bindLinear(wasm),
     ...bindMask(wasm),
     ...bindOrdered(wasm),
+    ...bindRank(wasm),
     ...bindReduce(wasm),
     ...bindSelect(wasm),
   }

@@ -6,19 +6,25 @@ import type { Scope } from '../tensors/scope.ts'
 import type { TensorSpec } from '../tensors/tensor.ts'
 import type { Statistic } from './statistics/statistic.ts'
 
-export { type Scope, inScope, scopes } from '../tensors/scope.ts'
+export { canonicalScope, inScope, type Scope } from '../tensors/scope.ts'
 
 /**
- * An operator changes the values of deltas: an edit takes one, a merge one or more. It declares what
- * it must know before it can act and how it maps one chunk of aligned inputs; it never loops over
- * files, never holds a tensor unless it declares so, and never knows where bytes come from. From
- * this declaration follow the plan, the memory ceiling and the contract tests.
+ * An operator changes the values of deltas: an edit changes one, a merge makes one of one or more. It
+ * declares what it must know before it can act and how it maps one chunk of aligned inputs; it never
+ * loops over files, never holds a tensor unless it declares so, and never knows where bytes come from.
+ * From this declaration follow the plan, the memory ceiling and the contract tests.
  */
 
 /** Whose reading of an operator counts where sources disagree. */
 export type Mode = 'paper' | 'official' | 'mergekit'
 
 export const modes = ['paper', 'official', 'mergekit'] as const satisfies readonly Mode[]
+
+/**
+ * What a chunk holds at least: any elements, whole rows, or the whole tensor. A row is everything but
+ * the first dimension; a tensor of rank 0 or 1 is one row.
+ */
+export type Unit = 'elements' | 'rows' | 'tensor'
 
 /** What an operator may look at while it maps one tensor. */
 export interface TensorContext<P, S> {
@@ -60,12 +66,27 @@ export interface Operator<T extends ParameterTable = ParameterTable, S = unknown
   readonly scope: Scope
   /** The order of the inputs means nothing: recipes then put them in the order of their content. */
   readonly symmetric?: boolean
-  /** Needs a whole tensor in one chunk; the plan's memory ceiling then follows the largest tensor. */
-  readonly whole?: boolean
+  /**
+   * How many inputs an edit takes, 1 unless it says so. The first is what it changes; it only looks
+   * at the others.
+   */
+  inputs?(parameters: ValuesOf<T>): number
+  /**
+   * What every chunk that it is shown holds, `elements` unless it says so; the plan's memory then
+   * follows the widest row or the largest tensor.
+   */
+  unit?(parameters: ValuesOf<T>, mode: Mode): Unit
   /** Chunks of f32 it needs besides inputs and output. */
-  scratch?(inputs: number, mode: Mode): number
+  scratch?(inputs: number, mode: Mode, parameters: ValuesOf<T>): number
   /** The table when it depends on what is given, such as the parameters of a codec that it names. */
   parametersFor?(given: Readonly<Record<string, unknown>>, codecs: Registry<Codec>): ParameterTable
+  /** Throws `InvalidInputError` for values that are each in range and do not go together. */
+  check?(parameters: ValuesOf<T>): void
+  /**
+   * The size of the change that is to be expected, E‖Δ̂ − Δ‖² / ‖Δ‖², where a formula gives it without
+   * a look at the delta. To second order the loss rises in proportion to it when the change is random.
+   */
+  intensity?(parameters: ValuesOf<T>, mode: Mode): number | undefined
   /** What must be known about the inputs first, if anything. */
   statistic?(parameters: ValuesOf<T>, mode: Mode): Statistic<S> | undefined
   /** Starts one tensor. */

@@ -20,7 +20,7 @@ export const operator = defineOperator({
     codec: { type: 'id', default: 'bitdelta', about: 'any lossy codec' },
   },
   scope: 'matrices',
-  whole: true,
+  unit: () => 'tensor',
   parametersFor({ codec = 'bitdelta' }, codecs): ParameterTable {
     return { codec: operator.parameters.codec, ...lossy(String(codec), codecs).parameters }
   },

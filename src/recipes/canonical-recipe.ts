@@ -1,7 +1,7 @@
 import { cidOfValue, type CID } from '../canonical.ts'
 import type { Codec } from '../codecs/index.ts'
 import { InvalidInputError, LimitError } from '../errors.ts'
-import { type Mode, modes, type Operator, type Scope, scopes } from '../operators/index.ts'
+import { canonicalScope, type Mode, modes, type Operator, type Scope } from '../operators/index.ts'
 import { checkParameters, type ParameterTable, type ParameterValues } from '../parameters.ts'
 import type { Registry } from '../registry.ts'
 import { isWeightDType, type WeightDType, weightDTypes } from '../tensors/dtype.ts'
@@ -53,13 +53,13 @@ export function recipeOf(draft: RecipeDraft, entries: Entries): Recipe {
     if ('weights' in node) return { weights: node.weights }
     if (++operators > MAX_OPERATORS) throw tooLarge('operators', MAX_OPERATORS, operators)
     const operator = entries.operators.get(node.operator)
-    checkArity(operator, node.inputs.length)
     const { table, parameters } = parametersOf(
       operator,
       node.parameters ?? {},
       mode,
       entries.codecs,
     )
+    checkArity(operator, parameters, node.inputs.length)
     const inputs = node.inputs.map((input) => nodeOf(input, depth + 1))
     const plain = { operator: operator.id, parameters, ...scopeOf(operator, node.scope), inputs }
     return withPlainWeights(operator.symmetric === true ? sorted(plain, table) : plain, table)
@@ -87,10 +87,13 @@ export function leavesOf(recipe: Recipe): { deltas: readonly CID[]; weights: rea
   return { deltas: [...deltas.values()], weights: [...weights.values()] }
 }
 
-function checkArity({ id, kind }: Operator, inputs: number): void {
+function checkArity(operator: Operator, parameters: ParameterValues, inputs: number): void {
+  const { id, kind } = operator
   if (inputs > MAX_OPERANDS) throw tooLarge(`inputs of ${id}`, MAX_OPERANDS, inputs)
-  if (kind === 'edit' ? inputs === 1 : inputs > 0) return
-  const expected = kind === 'edit' ? 'one input' : 'at least one input'
+  const wanted = kind === 'edit' ? (operator.inputs?.(parameters as never) ?? 1) : undefined
+  if (wanted === undefined ? inputs > 0 : inputs === wanted) return
+  const expected =
+    wanted === undefined ? 'at least one input' : wanted === 1 ? 'one input' : `${wanted} inputs`
   throw new InvalidInputError('E_ARITY', `${id} takes ${expected}, got ${inputs}`, {
     expected,
     actual: inputs,
@@ -106,15 +109,13 @@ function parametersOf(
   const table = operator.parametersFor?.(given, codecs) ?? operator.parameters
   const set = Object.entries(given).filter(([, value]) => value !== undefined)
   const filled = { ...operator.defaults?.[mode], ...Object.fromEntries(set) }
-  return { table, parameters: checkParameters(operator.id, table, filled) }
+  const parameters = checkParameters(operator.id, table, filled)
+  operator.check?.(parameters as never)
+  return { table, parameters }
 }
 
 function scopeOf(operator: Operator, given: Scope | undefined): { scope?: Scope } {
-  if (operator.kind === 'edit') {
-    const scope = given ?? operator.scope
-    if (!scopes.includes(scope)) throw outOfRange('scope', scopes, scope)
-    return { scope }
-  }
+  if (operator.kind === 'edit') return { scope: canonicalScope(given ?? operator.scope) }
   if (given === undefined) return {}
   throw new InvalidInputError('E_MERGE_SCOPE', `${operator.id} is a merge and has no scope`, {
     expected: 'no scope',

@@ -1,6 +1,6 @@
 import { asCid, decodeCanonical, encodeCanonical, type CID } from '../canonical.ts'
 import { LimitError, MalformedError } from '../errors.ts'
-import { type Mode, modes, type Scope, scopes } from '../operators/index.ts'
+import { canonicalScope, modes, type Scope } from '../operators/index.ts'
 import type { ParameterValue, ParameterValues } from '../parameters.ts'
 import { isWeightDType, weightDTypes } from '../tensors/dtype.ts'
 import { MAX_OPERANDS, MAX_OPERATORS, MAX_RECIPE_DEPTH } from './canonical-recipe.ts'
@@ -40,13 +40,14 @@ export function decodeRecipe(bytes: Uint8Array): Recipe {
   if (value.algorithm !== 1) throw bad('algorithm', '1', value.algorithm)
   const { dtype, mode } = value
   if (dtype !== undefined && !isWeightDType(dtype)) throw bad('dtype', weightDTypes, dtype)
-  if (!isOneOf(modes, mode)) throw bad('mode', modes, mode)
+  const known = modes.find((each) => each === mode)
+  if (known === undefined) throw bad('mode', modes, mode)
   return {
     version: 1,
     algorithm: 1,
     base: cid('base', value.base),
     ...(dtype === undefined ? {} : { dtype }),
-    mode,
+    mode: known,
     root: nodeOf(value.root, 1, { operators: 0 }),
   }
 }
@@ -66,14 +67,13 @@ function nodeOf(given: unknown, depth: number, seen: { operators: number }): Rec
   if (++seen.operators > MAX_OPERATORS)
     throw bad('recipe', `at most ${MAX_OPERATORS} operators`, 'more')
   const { scope, inputs } = node
-  if (scope !== undefined && !isOneOf(scopes, scope)) throw bad('scope', scopes, scope)
   if (!Array.isArray(inputs) || inputs.length === 0 || inputs.length > MAX_OPERANDS) {
     throw bad('inputs', `a list of 1 to ${MAX_OPERANDS}`, inputs)
   }
   return {
     operator: text('operator', node.operator),
     parameters: parametersOf(node.parameters),
-    ...(scope === undefined ? {} : { scope }),
+    ...(scope === undefined ? {} : { scope: scopeOf(scope) }),
     inputs: inputs.map((input) => nodeOf(input, depth + 1, seen)),
   }
 }
@@ -126,8 +126,13 @@ function cid(name: string, value: unknown): CID {
   throw bad(name, 'a link', value)
 }
 
-function isOneOf<T extends Mode | Scope>(options: readonly T[], value: unknown): value is T {
-  return (options as readonly unknown[]).includes(value)
+function scopeOf(value: unknown): Scope {
+  try {
+    if (canonicalScope(value) === value) return value
+  } catch {
+    // It is refused below.
+  }
+  throw bad('scope', 'a scope in its one spelling', value)
 }
 
 function bad(name: string, expected: unknown, actual: unknown): MalformedError {

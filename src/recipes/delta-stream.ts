@@ -1,18 +1,12 @@
 import type { DeltaReader } from '../codecs/index.ts'
 import type { Region } from '../compute/kernels.ts'
-import { sliceRegion } from '../compute/slice-region.ts'
 import type { ChunkMap } from '../operators/index.ts'
-import type { Fold } from '../operators/statistics/statistic.ts'
+import { type Fold, tableBytes } from '../operators/statistics/statistic.ts'
 import type { Lease } from '../compute/lease.ts'
 import type { DeltaStep, OperatorStep, PlanNode, WeightsStep } from './plan-node.ts'
 import { readAhead } from '../checkpoints/read-ahead.ts'
+import { type DeltaStream, openWindow, partElements, type Window } from './row-stream.ts'
 import type { TensorJob } from './tensor-job.ts'
-
-/**
- * Puts elements `from … from+count` of a node's delta into `out`. Chunks are asked for in order; 0
- * starts again from the beginning. Buffers belong to the job's lease.
- */
-export type DeltaStream = (out: Region, from: number, count: number) => Promise<void>
 
 /** Opens what `nodeAt` gave for the job's tensor, and gathers statistics of scope `tensor`. */
 export async function openStream(node: PlanNode, job: TensorJob): Promise<DeltaStream> {
@@ -24,55 +18,46 @@ export async function openStream(node: PlanNode, job: TensorJob): Promise<DeltaS
     case 'weights':
       return openWeights(node, job)
     case 'operator':
-      return node.operator.whole === true ? openWhole(node, job) : openOperator(node, job)
+      return openOperator(node, job)
   }
 }
 
-/** An operator's inputs side by side. */
-export interface Inputs {
-  readonly regions: readonly Region[]
-  /** Fills the regions, unless they hold this range already. */
-  fill(from: number, count: number): Promise<void>
-}
-
-export async function openInputs(node: OperatorStep, job: TensorJob): Promise<Inputs> {
+/** An operator's inputs side by side, in parts of its unit. */
+export async function openInputs(node: OperatorStep, job: TensorJob): Promise<Window> {
+  const { plan, spec, lease, elements, chunk } = job
+  const most = partOf(node, job)
+  // Parts that are no chunks run ahead of the rest of the tree, with a reader of the base of their own.
+  const own = most === chunk ? job : { ...job, base: readAhead(plan.base, spec, chunk, lease) }
   const streams: DeltaStream[] = []
-  for (const input of node.inputs) streams.push(await openStream(input, job))
-  const regions = streams.map(() => job.lease.take(job.chunk * 4))
-  let held = -1
-  return {
-    regions,
-    async fill(from, count) {
-      if (held === from) return
-      held = -1
-      await settle(streams.map((stream, i) => stream(regions[i]!, from, count)))
-      held = from
-    },
-  }
+  for (const input of node.inputs) streams.push(await openStream(input, own))
+  return openWindow(streams, lease, { elements, step: chunk, most })
 }
 
-/** The chunks of `elements` that an operator asks for besides inputs and output. */
+/** The parts of `elements` that an operator asks for besides inputs and output. */
 export function takeScratch(node: OperatorStep, lease: Lease, elements: number): Region[] {
   return Array.from({ length: node.scratch }, () => lease.take(elements * 4))
 }
 
-/** A region for each input, if the operator's statistic asks for them. */
-export function takeTables({ statistic, inputs }: OperatorStep, lease: Lease): Region[] {
-  const { table } = statistic!
-  return table === undefined ? [] : inputs.map(() => lease.take(table))
+/** A region of `bytes` for each input, if the operator's statistic asks for them. */
+export function takeTables(node: OperatorStep, lease: Lease, bytes: number): Region[] {
+  return node.statistic?.table === undefined ? [] : node.inputs.map(() => lease.take(bytes))
 }
 
 /** Shows one pass over the job's tensor to a fold. */
 export async function scanPass(
   fold: Fold<unknown>,
   pass: number,
-  inputs: Inputs,
+  node: OperatorStep,
+  inputs: Window,
   job: TensorJob,
 ): Promise<void> {
-  for (const { from, count } of job.chunks()) {
-    await inputs.fill(from, count)
-    fold.scan(pass, job.spec.name, inputs.regions, from, count)
+  for (const { from, count } of job.parts(partOf(node, job))) {
+    fold.scan(pass, job.spec, await inputs.at(from, count), from, count)
   }
+}
+
+function partOf({ unit }: OperatorStep, { spec, chunk }: TensorJob): number {
+  return partElements(unit, spec, chunk)
 }
 
 /** Opens a delta's tensor at its beginning; the reader is closed with the job. */
@@ -112,42 +97,27 @@ function openWeights({ checkpoint }: WeightsStep, job: TensorJob): DeltaStream {
 }
 
 async function openOperator(node: OperatorStep, job: TensorJob): Promise<DeltaStream> {
+  const { lease, elements, chunk } = job
+  const part = partOf(node, job)
   const inputs = await openInputs(node, job)
-  const scratch = takeScratch(node, job.lease, job.chunk)
+  const scratch = takeScratch(node, lease, part)
   const statistic = await gather(node, inputs, scratch, job)
   let map: ChunkMap
-  return async (out, from, count) => {
+  const mapPart: DeltaStream = async (out, from, count) => {
     if (from === 0) map = startOperator(node, scratch, statistic, job)
-    await inputs.fill(from, count)
-    await map(inputs.regions, out, from, count)
+    await map(await inputs.at(from, count), out, from, count)
   }
-}
-
-/** Maps the tensor in one chunk as it is opened, and hands out pieces of the result. */
-async function openWhole(node: OperatorStep, job: TensorJob): Promise<DeltaStream> {
-  const { elements, lease } = job
-  const take = (): Region => lease.take(elements * 4)
-  const result = take()
-  const regions: Region[] = []
-  for (const input of node.inputs) {
-    const stream = await openStream(input, job)
-    const region = take()
-    for (const { from, count } of job.chunks()) {
-      await stream(sliceRegion(region, from * 4, count * 4), from, count)
-    }
-    regions.push(region)
+  if (part === chunk) return mapPart
+  const results = openWindow([mapPart], lease, { elements, step: part, most: chunk })
+  return async (out, from, count) => {
+    const [result] = await results.at(from, count)
+    out.f32.set(result!.f32.subarray(0, count))
   }
-  const scratch = takeScratch(node, lease, elements)
-  const inputs = { regions, fill: () => Promise.resolve() }
-  const oneChunk = { ...job, chunks: () => [{ from: 0, count: elements }] }
-  const statistic = await gather(node, inputs, scratch, oneChunk)
-  await startOperator(node, scratch, statistic, job)(regions, result, 0, elements)
-  return (out, from, count) => Promise.resolve(out.f32.set(result.f32.subarray(from, from + count)))
 }
 
 async function gather(
   node: OperatorStep,
-  inputs: Inputs,
+  inputs: Window,
   scratch: readonly Region[],
   job: TensorJob,
 ): Promise<unknown> {
@@ -159,10 +129,10 @@ async function gather(
     inputs: node.inputs.length,
     elements: job.elements,
     scratch,
-    tables: takeTables(node, job.lease),
+    tables: takeTables(node, job.lease, tableBytes(statistic, job.spec)),
   })
   for (let pass = 0; pass < statistic.passes; pass++) {
-    await scanPass(fold, pass, inputs, job)
+    await scanPass(fold, pass, node, inputs, job)
     fold.endPass(pass)
   }
   return fold.value()
@@ -185,11 +155,4 @@ function startOperator(
     statistic,
     scratch,
   })
-}
-
-/** Waits for all, also when one fails: none may write into a region that has been given back. */
-async function settle(work: readonly Promise<void>[]): Promise<void> {
-  for (const result of await Promise.allSettled(work)) {
-    if (result.status === 'rejected') throw result.reason
-  }
 }

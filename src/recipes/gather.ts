@@ -1,10 +1,12 @@
 import { inScope } from '../operators/index.ts'
 import { isWeightDType } from '../tensors/dtype.ts'
-import { elementsOf } from '../tensors/tensor.ts'
+import { tableBytes } from '../operators/statistics/statistic.ts'
+import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
 import { openInputs, scanPass, takeScratch, takeTables } from './delta-stream.ts'
 import { createLease } from '../compute/lease.ts'
 import { nodeAt, type OperatorStep, operatorsOf } from './plan-node.ts'
 import type { Plan } from './plan.ts'
+import { partElements } from './row-stream.ts'
 import { type Findings, startJob } from './tensor-job.ts'
 
 export interface GatherOptions {
@@ -36,18 +38,26 @@ async function gatherOne(
 ): Promise<unknown> {
   const statistic = node.statistic!
   const { kernels } = plan.context
-  const inside = [...plan.base.tensors.values()]
-    .filter((spec) => isWeightDType(spec.dtype) && inScope(node.scope, spec))
-    .map((spec) => elementsOf(spec.shape))
-  const chunk = inside.reduce((most, elements) => Math.max(most, elements), 0)
+  const inside = [...plan.base.tensors.values()].filter(
+    (spec) => isWeightDType(spec.dtype) && inScope(node.scope, spec),
+  )
+  const most = (size: (spec: TensorSpec) => number): number => Math.max(0, ...inside.map(size))
   const lease = createLease(kernels)
   try {
     const fold = statistic.start({
       kernels,
       inputs: node.inputs.length,
-      elements: inside.reduce((sum, elements) => sum + elements, 0),
-      scratch: takeScratch(node, lease, Math.min(plan.chunkElements, chunk)),
-      tables: takeTables(node, lease),
+      elements: inside.reduce((sum, { shape }) => sum + elementsOf(shape), 0),
+      scratch: takeScratch(
+        node,
+        lease,
+        most((spec) => partElements(node.unit, spec, plan.chunkElements)),
+      ),
+      tables: takeTables(
+        node,
+        lease,
+        most((spec) => tableBytes(statistic, spec)),
+      ),
     })
     for (let pass = 0; pass < statistic.passes; pass++) {
       for (const spec of plan.base.tensors.values()) {
@@ -55,7 +65,7 @@ async function gatherOne(
         if (here.kind === 'operator' && here.index === node.index) {
           const job = startJob(plan, spec, { findings, signal })
           try {
-            await scanPass(fold, pass, await openInputs(here, job), job)
+            await scanPass(fold, pass, here, await openInputs(here, job), job)
           } finally {
             await job.lease.release()
           }

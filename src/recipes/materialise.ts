@@ -72,7 +72,7 @@ async function* pieces(
   const job = startJob(plan, spec, { findings, signal })
   try {
     const write = await openWriter(nodeAt(plan.root, spec), job, plan.tensors.get(name)!)
-    for (const { from, count } of job.chunks()) {
+    for (const { from, count } of job.parts()) {
       yield { from, count, region: await write(from, count) }
     }
   } finally {

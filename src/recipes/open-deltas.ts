@@ -41,7 +41,7 @@ async function* chunksOf(
     const { lease, chunk } = job
     const delta = lease.take(chunk * 4)
     const post = lease.take(chunk * dtypeBytes[dtype])
-    for (const { from, count } of job.chunks()) {
+    for (const { from, count } of job.parts()) {
       await stream(delta, from, count)
       const base = await job.base(from, count)
       kernels.applied(dtype, base, delta, dtype, post, count)

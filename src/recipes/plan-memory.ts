@@ -1,7 +1,9 @@
 import { BLOCK_ELEMENTS } from '../tensors/blocks.ts'
 import { dtypeBytes } from '../tensors/dtype.ts'
 import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
-import type { PlanNode } from './plan-node.ts'
+import { tableBytes } from '../operators/statistics/statistic.ts'
+import type { OperatorStep, PlanNode } from './plan-node.ts'
+import { partElements, windowElements } from './row-stream.ts'
 
 /** What a codec may hold while it encodes or reads a tensor, in blocks of f32. */
 const CODEC_BLOCKS = 8
@@ -20,37 +22,44 @@ export function memoryFor(node: PlanNode, spec: TensorSpec, chunkElements: numbe
 }
 
 function streamMemory(node: PlanNode, spec: TensorSpec, chunkElements: number): number {
-  const { f32, own, whole, codec } = sizesOf(spec, chunkElements)
   switch (node.kind) {
     case 'zero':
       return 0
     case 'weights':
-      return 2 * own
+      return 2 * sizesOf(spec, chunkElements).own
     case 'delta':
-      return codec
-    case 'operator': {
-      const { inputs, scratch, operator, statistic } = node
-      const tables = inputs.length * region(statistic?.table ?? 0)
-      const inner = inputs.reduce(
-        (sum, each) => sum + streamMemory(each, spec, chunkElements),
-        tables,
+      return codecMemory(spec)
+    case 'operator':
+      return node.inputs.reduce(
+        (sum, input) => sum + streamMemory(input, spec, chunkElements),
+        operatorMemory(node, spec, chunkElements),
       )
-      return operator.whole === true
-        ? inner + (inputs.length + 1 + scratch) * whole + 2 * codec
-        : inner + (inputs.length + scratch) * f32
-    }
   }
 }
 
-function sizesOf({ shape, dtype }: TensorSpec, chunkElements: number) {
-  const elements = elementsOf(shape)
+function operatorMemory(node: OperatorStep, spec: TensorSpec, chunkElements: number): number {
+  const { inputs, scratch, statistic, unit } = node
+  const elements = elementsOf(spec.shape)
   const chunk = Math.min(chunkElements, elements)
-  return {
-    f32: region(chunk * 4),
-    own: region(chunk * dtypeBytes[dtype]),
-    whole: region(elements * 4),
-    codec: CODEC_BLOCKS * region(Math.min(BLOCK_ELEMENTS, elements) * 4),
-  }
+  const part = partElements(unit, spec, chunk)
+  const tables = statistic === undefined ? 0 : inputs.length * region(tableBytes(statistic, spec))
+  const windows = inputs.length * region(windowElements(elements, chunk, part) * 4)
+  // Whole tensors are what goes through a codec, there and back.
+  const codecs = unit === 'tensor' ? 2 * codecMemory(spec) : 0
+  const own = tables + windows + scratch * region(part * 4) + codecs
+  if (part === chunk) return own
+  // The result in parts, and a reader of the base.
+  const result = region(windowElements(elements, part, chunk) * 4)
+  return own + result + 2 * sizesOf(spec, chunkElements).own
+}
+
+function codecMemory({ shape }: TensorSpec): number {
+  return CODEC_BLOCKS * region(Math.min(BLOCK_ELEMENTS, elementsOf(shape)) * 4)
+}
+
+function sizesOf({ shape, dtype }: TensorSpec, chunkElements: number) {
+  const chunk = Math.min(chunkElements, elementsOf(shape))
+  return { f32: region(chunk * 4), own: region(chunk * dtypeBytes[dtype]) }
 }
 
 function region(bytes: number): number {

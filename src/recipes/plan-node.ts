@@ -1,5 +1,5 @@
 import type { DeltaSource } from '../codecs/manifest/manifest.ts'
-import { inScope, type Mode, type Operator, type Scope } from '../operators/index.ts'
+import { inScope, type Mode, type Operator, type Scope, type Unit } from '../operators/index.ts'
 import type { Statistic } from '../operators/statistics/statistic.ts'
 import type { ParameterValues } from '../parameters.ts'
 import type { Checkpoint } from '../tensors/checkpoint.ts'
@@ -33,14 +33,15 @@ export interface OperatorStep {
   readonly mode: Mode
   readonly scope: Scope
   readonly statistic: Statistic<unknown> | undefined
-  /** Chunks of f32 beside inputs and output. */
+  readonly unit: Unit
+  /** Parts of f32 beside inputs and output. */
   readonly scratch: number
   readonly inputs: readonly PlanNode[]
 }
 
 /**
  * What is left of a node for one tensor: an edit whose scope leaves the tensor out is its input, and
- * what has only zeros to work on is zero.
+ * what has only zeros to work on is zero. Tensors of other dtypes and without elements stay as they are.
  */
 export function nodeAt(node: PlanNode, spec: TensorSpec): PlanNode {
   if (!isWeightDType(spec.dtype) || elementsOf(spec.shape) === 0) return zero
@@ -53,9 +54,15 @@ export function nodeAt(node: PlanNode, spec: TensorSpec): PlanNode {
     case 'operator': {
       if (!inScope(node.scope, spec)) return nodeAt(node.inputs[0]!, spec)
       const inputs = node.inputs.map((input) => nodeAt(input, spec))
-      return inputs.every((input) => input.kind === 'zero') ? zero : { ...node, inputs }
+      const here = { ...node, inputs }
+      return subjectsOf(here).every((input) => input.kind === 'zero') ? zero : here
     }
   }
+}
+
+/** The inputs whose values an operator gives on: at the others an edit only looks. */
+export function subjectsOf({ operator, inputs }: OperatorStep): readonly PlanNode[] {
+  return operator.kind === 'edit' ? inputs.slice(0, 1) : inputs
 }
 
 export const zero: ZeroStep = { kind: 'zero' }

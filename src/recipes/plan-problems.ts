@@ -5,6 +5,9 @@ import { DeltaswarmError, IncompatibleError } from '../errors.ts'
 import type { Registry } from '../registry.ts'
 import type { Checkpoint } from '../tensors/checkpoint.ts'
 import { sameShape, type TensorSpec } from '../tensors/tensor.ts'
+import { isWeightDType } from '../tensors/dtype.ts'
+import { inScope } from '../operators/index.ts'
+import { operatorsOf, type PlanNode } from './plan-node.ts'
 import type { Recipe } from './recipe.ts'
 
 export interface Problems {
@@ -92,6 +95,25 @@ export function checkWeights(
   }
   for (const name of tensors.keys()) {
     if (!base.tensors.has(name)) problems.add(missing(id, name, 'the base'))
+  }
+}
+
+/** A scope that reaches nothing was meant otherwise. */
+export function checkScopes(root: PlanNode, base: Checkpoint, problems: Problems): void {
+  const weights = [...base.tensors.values()].filter(({ dtype }) => isWeightDType(dtype))
+  for (const { operator, scope } of operatorsOf(root)) {
+    if (operator.kind === 'merge' || weights.some((spec) => inScope(scope, spec))) continue
+    problems.add(
+      new IncompatibleError(
+        'E_EMPTY_SCOPE',
+        `the scope ${scope} of ${operator.id} reaches no tensor of the base`,
+        {
+          expected: 'at least one tensor',
+          actual: scope,
+          fix: `use names such as ${weights[0]?.name ?? 'those of the base'}, all or matrices`,
+        },
+      ),
+    )
   }
 }
 

@@ -12,11 +12,12 @@ import type { Checkpoint } from '../tensors/checkpoint.ts'
 import { bytesOf, type TensorSpec } from '../tensors/tensor.ts'
 import { type Entries, leavesOf, recipeId, recipeOf } from './canonical-recipe.ts'
 import { memoryFor } from './plan-memory.ts'
-import { checkDelta, checkWeights, createProblems } from './plan-problems.ts'
+import { checkDelta, checkScopes, checkWeights, createProblems } from './plan-problems.ts'
 import {
   countStreams,
   nodeAt,
   type OperatorStep,
+  operatorsOf,
   outputSpec,
   type PlanNode,
   zero,
@@ -79,6 +80,8 @@ export async function planRecipe(
   problems.throwIfAny()
 
   const root = resolve(recipe, leaves, context)
+  checkScopes(root, base!, problems)
+  problems.throwIfAny()
   const tensors = new Map<string, TensorSpec>()
   const changed: string[] = []
   let [bytesRead, bytesWritten, memory, passes] = [0, 0, 0, 0]
@@ -92,7 +95,9 @@ export async function planRecipe(
       bytesRead += times * (leaf.kind === 'weights' ? bytesOf(spec) : encodedBytes(leaf.source))
     })
     passes = Math.max(passes, most)
-    bytesRead += most * bytesOf(spec)
+    // Operators that are shown other parts than chunks read the base for themselves.
+    const readers = 1 + operatorsOf(node).filter(({ unit }) => unit !== 'elements').length
+    bytesRead += readers * most * bytesOf(spec)
     bytesWritten += bytesOf(tensors.get(name)!)
     memory = Math.max(memory, memoryFor(node, spec, chunkElements))
   }
@@ -156,7 +161,8 @@ function resolve(recipe: Recipe, leaves: Leaves, { operators }: Entries): PlanNo
       mode,
       scope: node.scope ?? 'all',
       statistic: operator.statistic?.(node.parameters as never, mode),
-      scratch: operator.scratch?.(inputs.length, mode) ?? 0,
+      unit: operator.unit?.(node.parameters as never, mode) ?? 'elements',
+      scratch: operator.scratch?.(inputs.length, mode, node.parameters as never) ?? 0,
       inputs,
     } satisfies OperatorStep
   }

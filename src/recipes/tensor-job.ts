@@ -19,8 +19,11 @@ export interface TensorJob {
   readonly lease: Lease
   /** Base bytes of `from … from+count`, valid until another range is asked for. */
   readonly base: ReadRange
-  /** The consecutive chunks of the tensor; throws between two when the signal fires. */
-  chunks(): Iterable<{ from: number; count: number }>
+  /**
+   * The tensor in consecutive parts of `elements`, a chunk unless given; throws between two when the
+   * signal fires.
+   */
+  parts(elements?: number): Iterable<{ from: number; count: number }>
 }
 
 export interface JobInit {
@@ -42,10 +45,10 @@ export function startJob(plan: Plan, spec: TensorSpec, { findings, signal }: Job
     findings,
     lease,
     base: readAhead(plan.base, spec, chunk, lease),
-    *chunks() {
-      for (let from = 0; from < elements; from += chunk) {
+    *parts(part = chunk) {
+      for (let from = 0; from < elements; from += part) {
         signal?.throwIfAborted()
-        yield { from, count: Math.min(chunk, elements - from) }
+        yield { from, count: Math.min(part, elements - from) }
       }
     },
   }

@@ -1,5 +1,5 @@
 import { tiedTensors, type TieMap } from '../checkpoints/tied.ts'
-import type { DeltaStep, PlanNode, WeightsStep } from './plan-node.ts'
+import { type DeltaStep, type PlanNode, subjectsOf, type WeightsStep } from './plan-node.ts'
 import type { Plan } from './plan.ts'
 
 /**
@@ -22,6 +22,6 @@ export async function tiedCopies(plan: Plan, signal?: AbortSignal): Promise<TieM
 }
 
 function leavesUnder(node: PlanNode): (DeltaStep | WeightsStep)[] {
-  if (node.kind === 'operator') return node.inputs.flatMap(leavesUnder)
+  if (node.kind === 'operator') return subjectsOf(node).flatMap(leavesUnder)
   return node.kind === 'zero' ? [] : [node]
 }

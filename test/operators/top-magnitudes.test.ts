@@ -7,6 +7,7 @@ import {
   topMagnitudes,
   type TopMagnitudes,
 } from '../../src/operators/statistics/top-magnitudes.ts'
+import type { TensorSpec } from '../../src/tensors/tensor.ts'
 
 describe('largest magnitudes', () => {
   const kernels = openKernels()
@@ -21,7 +22,9 @@ describe('largest magnitudes', () => {
     const elements = names.reduce((sum, name) => sum + tensors[name].length, 0)
     const fold = start({ kernels, inputs: 1, elements, scratch: [], tables: [table] })
     for (let pass = 0; pass < passes; pass++) {
-      for (const name of names) fold.scan(pass, name, [regionOf(name)], 0, tensors[name].length)
+      for (const name of names) {
+        fold.scan(pass, specOf(name), [regionOf(name)], 0, tensors[name].length)
+      }
       fold.endPass(pass)
     }
     return fold.value()[0]!
@@ -32,6 +35,10 @@ describe('largest magnitudes', () => {
     const out = kernels.allocate(length * 4)
     createTrim(kernels, selection, name)(regionOf(name), out, length)
     return [...out.f32.subarray(0, length)]
+  }
+
+  function specOf(name: keyof typeof tensors): TensorSpec {
+    return { name, dtype: 'F32', shape: [tensors[name].length] }
   }
 
   function regionOf(name: keyof typeof tensors): Region {
@@ -75,7 +82,7 @@ describe('largest magnitudes', () => {
     const elements = 4 * chunk
     const fold = start({ kernels: stub, inputs: 1, elements, scratch: [], tables: [table] })
     for (let pass = 0; pass < 2; pass++) {
-      for (let i = 0; i < 4; i++) fold.scan(pass, 'a', [table], i * chunk, chunk)
+      for (let i = 0; i < 4; i++) fold.scan(pass, specOf('a'), [table], i * chunk, chunk)
       fold.endPass(pass)
     }
     const [selection] = fold.value()

@@ -3,9 +3,12 @@ import { type Codec, loadCodecs } from '../../src/codecs/index.ts'
 import type { Kernels, Region } from '../../src/compute/kernels.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
 import type { Mode, Operator } from '../../src/operators/index.ts'
+import { tableBytes } from '../../src/operators/statistics/statistic.ts'
 import { checkParameters } from '../../src/parameters.ts'
+import { partElements } from '../../src/recipes/row-stream.ts'
 import type { Registry } from '../../src/registry.ts'
 import { BLOCK_ELEMENTS } from '../../src/tensors/blocks.ts'
+import { elementsOf, type TensorSpec } from '../../src/tensors/tensor.ts'
 
 /** One input: its tensors by name. */
 export type Delta = Readonly<Record<string, Float32Array>>
@@ -14,6 +17,8 @@ export interface RunOptions {
   readonly mode?: Mode
   readonly parameters?: Readonly<Record<string, unknown>>
   readonly chunkBlocks?: number
+  /** One dimension unless given. */
+  readonly shapes?: Readonly<Record<string, readonly number[]>>
 }
 
 let loaded: Registry<Codec> | undefined
@@ -25,33 +30,39 @@ let loaded: Registry<Codec> | undefined
 export async function runOperator(
   operator: Operator,
   inputs: readonly Delta[],
-  { mode = 'paper', parameters: given = {}, chunkBlocks = 16 }: RunOptions = {},
+  { mode = 'paper', parameters: given = {}, chunkBlocks = 16, shapes = {} }: RunOptions = {},
 ): Promise<Record<string, Float32Array>> {
   const codecs = (loaded ??= await loadCodecs())
   const kernels = openKernels()
   const table = operator.parametersFor?.(given, codecs) ?? operator.parameters
   const filled = { ...operator.defaults?.[mode], ...given }
   const parameters = checkParameters(operator.id, table, filled) as never
-  const names = Object.keys(inputs[0]!)
-  const sizeOf = (name: string): number => inputs[0]![name]!.length
-  const chunk = operator.whole === true ? Infinity : chunkBlocks * BLOCK_ELEMENTS
-  const scratchOf = (size: number): Region[] =>
-    Array.from({ length: operator.scratch?.(inputs.length, mode) ?? 0 }, () =>
-      kernels.allocate(Math.min(chunk, size) * 4),
+  operator.check?.(parameters)
+  const specs = Object.entries(inputs[0]!).map(
+    ([name, { length }]): TensorSpec => ({ name, dtype: 'F32', shape: shapes[name] ?? [length] }),
+  )
+  const unit = operator.unit?.(parameters, mode) ?? 'elements'
+  const partOf = (spec: TensorSpec): number =>
+    partElements(unit, spec, chunkBlocks * BLOCK_ELEMENTS)
+  const scratchOf = (tensors: readonly TensorSpec[]): Region[] => {
+    const part = Math.max(...tensors.map(partOf))
+    return Array.from({ length: operator.scratch?.(inputs.length, mode, parameters) ?? 0 }, () =>
+      kernels.allocate(part * 4),
     )
+  }
   const statistic = operator.statistic?.(parameters, mode)
 
-  function gather(tensors: readonly string[]): unknown {
+  function gather(tensors: readonly TensorSpec[]): unknown {
     if (statistic === undefined) return undefined
-    const scratch = scratchOf(Math.max(...tensors.map(sizeOf)))
-    const elements = tensors.reduce((sum, name) => sum + sizeOf(name), 0)
-    const { table = 0 } = statistic
+    const scratch = scratchOf(tensors)
+    const elements = tensors.reduce((sum, { shape }) => sum + elementsOf(shape), 0)
+    const table = Math.max(...tensors.map((spec) => tableBytes(statistic, spec)))
     const tables = inputs.map(() => kernels.allocate(table))
     const fold = statistic.start({ kernels, inputs: inputs.length, elements, scratch, tables })
     for (let pass = 0; pass < statistic.passes; pass++) {
-      for (const name of tensors) {
-        for (const { from, count, regions, free } of chunksOf(name)) {
-          fold.scan(pass, name, regions, from, count)
+      for (const spec of tensors) {
+        for (const { from, count, regions, free } of partsOf(spec)) {
+          fold.scan(pass, spec, regions, from, count)
           free()
         }
       }
@@ -61,9 +72,11 @@ export async function runOperator(
     return fold.value()
   }
 
-  function* chunksOf(name: string) {
-    for (let from = 0; from < sizeOf(name); from += chunk) {
-      const count = Math.min(chunk, sizeOf(name) - from)
+  function* partsOf(spec: TensorSpec) {
+    const { name, shape } = spec
+    const [elements, part] = [elementsOf(shape), partOf(spec)]
+    for (let from = 0; from < elements; from += part) {
+      const count = Math.min(part, elements - from)
       const values = inputs.map((input) => input[name]!.subarray(from, from + count))
       const regions = values.map((value) => fill(kernels, value))
       const free = (): void => {
@@ -73,26 +86,26 @@ export async function runOperator(
         }
       }
       yield { from, count, regions, free }
-      if (chunk === Infinity) return
     }
   }
 
-  const shared = statistic?.scope === 'all' ? gather(names) : undefined
+  const shared = statistic?.scope === 'all' ? gather(specs) : undefined
   const results: Record<string, Float32Array> = {}
-  for (const name of names) {
-    const scratch = scratchOf(sizeOf(name))
+  for (const spec of specs) {
+    const { name, shape } = spec
+    const scratch = scratchOf([spec])
     const map = operator.open({
       kernels,
       codecs,
       mode,
       parameters,
-      spec: { name, dtype: 'F32', shape: [sizeOf(name)] },
+      spec,
       inputs: inputs.length,
-      statistic: statistic?.scope === 'tensor' ? gather([name]) : shared,
+      statistic: statistic?.scope === 'tensor' ? gather([spec]) : shared,
       scratch,
     })
-    const result = new Float32Array(sizeOf(name))
-    for (const { from, count, regions, free } of chunksOf(name)) {
+    const result = new Float32Array(elementsOf(shape))
+    for (const { from, count, regions, free } of partsOf(spec)) {
       const out = kernels.allocate(count * 4)
       await map(regions, out, from, count)
       result.set(out.f32.subarray(0, count), from)
@@ -110,11 +123,12 @@ export async function runOperator(
 export async function runOnTensor(
   operator: Operator,
   inputs: readonly (Float32Array | readonly number[])[],
-  options?: RunOptions & { readonly name?: string },
+  options: RunOptions & { readonly name?: string; readonly shape?: readonly number[] } = {},
 ): Promise<Float32Array> {
-  const name = options?.name ?? 'layers.0.weight'
+  const { name = 'layers.0.weight', shape, ...rest } = options
   const deltas = inputs.map((values) => ({ [name]: Float32Array.from(values) }))
-  return (await runOperator(operator, deltas, options))[name]!
+  const shapes = shape === undefined ? {} : { [name]: shape }
+  return (await runOperator(operator, deltas, { ...rest, shapes }))[name]!
 }
 
 /** Bit patterns, so that ±0 and NaN compare as bytes do. */

@@ -1,6 +1,6 @@
 import { checkParameters, type ParameterValues } from '../../parameters.ts'
 import type { Registry } from '../../registry.ts'
-import { inScope, type Scope } from '../../tensors/scope.ts'
+import { canonicalScope, inScope, type Scope } from '../../tensors/scope.ts'
 import type { TensorSpec } from '../../tensors/tensor.ts'
 import type { Codec, CodecContext, DeltaTensor, EncodedTensor, SectionSink } from '../index.ts'
 
@@ -23,7 +23,7 @@ const DEFAULT_CODEC: TensorCodec = { codec: 'raw', parameters: {} }
 
 /**
  * The codec of every changed tensor: the chosen one inside its scope, `DEFAULT_CODEC` outside.
- * Throws `InvalidInputError` for a codec or a parameter that does not exist or is out of range.
+ * Throws `InvalidInputError` for a codec, a parameter or a scope that does not exist or is out of range.
  */
 export function chooseCodecs(
   changed: Iterable<TensorSpec>,
@@ -31,7 +31,7 @@ export function chooseCodecs(
   codecs: Registry<Codec>,
 ): ReadonlyMap<string, TensorCodec> {
   const codec = codecs.get(choice.codec)
-  const scope = choice.scope ?? (codec.exact ? 'all' : 'matrices')
+  const scope = canonicalScope(choice.scope ?? (codec.exact ? 'all' : 'matrices'))
   const chosen: TensorCodec = {
     codec: codec.id,
     parameters: checkParameters(codec.id, codec.parameters, choice.parameters),

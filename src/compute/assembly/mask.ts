@@ -1,5 +1,5 @@
 /**
- * Masks from a seed: Philox4x32-10, see ../../random.ts.
+ * Masks, from a seed (Philox4x32-10, see ../../random.ts) or as bits.
  */
 
 import { lanesOf, storeBits } from './bits'
@@ -140,5 +140,35 @@ export function maskBits(
       storeBits(bits, keep, left)
       if (left > 16) storeBits(bits + 2, keep >> 16, left - 16)
     }
+  }
+}
+
+export function scaleByBits(
+  x: usize,
+  bits: usize,
+  out: usize,
+  count: u32,
+  ifSet: f32,
+  ifClear: f32,
+): void {
+  const one = held(0x3f800000)
+  const set = f32x4.splat(ifSet)
+  const clear = f32x4.splat(ifClear)
+  const lane0 = v128.load(lanes)
+  const lane1 = v128.load(lanes, 16)
+  const lane2 = v128.load(lanes, 32)
+  const lane3 = v128.load(lanes, 48)
+  const whole = out + ((count & ~15) << 2)
+  for (; out < whole; bits += 2, x += 64, out += 64) {
+    const word = i32x4.splat(load<u16>(bits))
+    v128.store(out, scaledWhere(lanesOf(word, lane0), v128.load(x), set, clear, one))
+    v128.store(out, scaledWhere(lanesOf(word, lane1), v128.load(x, 16), set, clear, one), 16)
+    v128.store(out, scaledWhere(lanesOf(word, lane2), v128.load(x, 32), set, clear, one), 32)
+    v128.store(out, scaledWhere(lanesOf(word, lane3), v128.load(x, 48), set, clear, one), 48)
+  }
+  for (let i: u32 = 0; i < (count & 15); i++, x += 4, out += 4) {
+    const bit = (<u32>load<u8>(bits + (i >> 3)) >> (i & 7)) & 1
+    const scaled = scaledWhere(i32x4.splat(-bit), v128.load32_splat(x), set, clear, one)
+    store<u32>(out, i32x4.extract_lane(scaled, 0))
   }
 }

@@ -2,7 +2,7 @@ import type { Key } from '../../random.ts'
 import { InvalidInputError } from '../../errors.ts'
 import { holdBits, holdFloats, type Region } from './region.ts'
 
-/** Masks that are drawn from a seed. */
+/** Masks, drawn from a seed or given as bits. */
 export interface MaskKernels {
   /**
    * Generalised DARE over elements `from … from+count` of the tensor whose mask has `key`: an element
@@ -13,6 +13,14 @@ export interface MaskKernels {
   maskedScale(x: Region, out: Region, count: number, mask: MaskedScale): void
   /** Bit i of `bits` (little endian within bytes) is 1 where the element is kept. */
   maskBits(bits: Region, count: number, mask: Omit<MaskedScale, 'dropped' | 'kept'>): void
+  /** The same with a mask that is given: `set · x` where a bit is 1, `clear · x` where it is 0. */
+  scaleByBits(
+    x: Region,
+    bits: Region,
+    out: Region,
+    count: number,
+    factors: { readonly set: number; readonly clear: number },
+  ): void
 }
 
 export interface MaskedScale {
@@ -48,6 +56,14 @@ export interface MaskExports {
     key1: number,
     threshold: number,
   ): void
+  scaleByBits(
+    x: number,
+    bits: number,
+    out: number,
+    count: number,
+    set: number,
+    clear: number,
+  ): void
 }
 
 export function bindMask(wasm: MaskExports): MaskKernels {
@@ -74,6 +90,11 @@ export function bindMask(wasm: MaskExports): MaskKernels {
       const [low, high] = blockOf(mask)
       const { key, threshold } = mask
       wasm.maskBits(bits.pointer, count, low, high, key[0], key[1], threshold)
+    },
+    scaleByBits(x, bits, out, count, { set, clear }) {
+      holdFloats(count, x, out)
+      holdBits(count, bits)
+      wasm.scaleByBits(x.pointer, bits.pointer, out.pointer, count, set, clear)
     },
   }
 }

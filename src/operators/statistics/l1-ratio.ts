@@ -17,8 +17,8 @@ export function l1Ratio(p: number, seed: number): Statistic<number> {
     start({ kernels, scratch: [masked] }) {
       let [before, after] = [0, 0]
       return {
-        scan(_pass, tensor, [x], from, count) {
-          const mask = { key: maskKey(seed, tensor), threshold: dropThreshold(p), from }
+        scan(_pass, { name }, [x], from, count) {
+          const mask = { key: maskKey(seed, name), threshold: dropThreshold(p), from }
           kernels.maskedScale(x!, masked!, count, { ...mask, kept: 1, dropped: 0 })
           for (let at = 0; at < count; at += BLOCK_ELEMENTS) {
             const size = Math.min(BLOCK_ELEMENTS, count - at)

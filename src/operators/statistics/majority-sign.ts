@@ -23,9 +23,11 @@ export function majoritySign(trimmed: Statistic<readonly Selection[]>): Statisti
       let trims: Trim[] = []
       let balance = 0
       return {
-        scan(pass, tensor, inputs, from, count) {
-          if (pass < trimmed.passes) return fold.scan(pass, tensor, inputs, from, count)
-          if (from === 0) trims = selections.map((chosen) => createTrim(kernels, chosen, tensor))
+        scan(pass, spec, inputs, from, count) {
+          if (pass < trimmed.passes) return fold.scan(pass, spec, inputs, from, count)
+          if (from === 0) {
+            trims = selections.map((chosen) => createTrim(kernels, chosen, spec.name))
+          }
           inputs.forEach((input, i) => {
             trims[i]!(input, i === 0 ? sum : next, count)
             if (i > 0) kernels.addScaled(next, sum, count, 1)

@@ -1,4 +1,5 @@
 import type { Kernels, Region } from '../../compute/kernels.ts'
+import type { TensorSpec } from '../../tensors/tensor.ts'
 
 /**
  * A fact about an operator's inputs, all seen side by side, that it needs before its first chunk,
@@ -10,8 +11,8 @@ export interface Statistic<V> {
   readonly scope: 'tensor' | 'all'
   /** How often the inputs are streamed; 0 for a value that needs no look at them. */
   readonly passes: number
-  /** Bytes of a region of its own for each input. */
-  readonly table?: number
+  /** Bytes of a region of its own for each input; over all tensors the most that one asks for. */
+  readonly table?: number | ((spec: TensorSpec) => number)
   start(context: StatisticContext): Fold<V>
 }
 
@@ -28,9 +29,14 @@ export interface StatisticContext {
 }
 
 export interface Fold<V> {
-  /** Chunks come in index order; `tensor` changes only at a tensor's first chunk. */
-  scan(pass: number, tensor: string, inputs: readonly Region[], from: number, count: number): void
+  /** Chunks come in index order and hold the operator's unit; `from` is 0 at a tensor's first. */
+  scan(pass: number, spec: TensorSpec, inputs: readonly Region[], from: number, count: number): void
   endPass(pass: number): void
   /** After the last pass. */
   value(): V
+}
+
+/** What `table` asks for on one tensor. */
+export function tableBytes({ table = 0 }: Statistic<unknown>, spec: TensorSpec): number {
+  return typeof table === 'number' ? table : table(spec)
 }

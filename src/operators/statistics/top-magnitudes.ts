@@ -41,8 +41,8 @@ export function topMagnitudes(options: TopMagnitudes): Statistic<readonly Select
         createSearch(kernels, table, { over, keep, inclusive }),
       )
       return {
-        scan(pass, tensor, regions, _from, count) {
-          searches.forEach((search, i) => search.scan(pass, tensor, regions[i]!, count))
+        scan(pass, { name }, regions, _from, count) {
+          searches.forEach((search, i) => search.scan(pass, name, regions[i]!, count))
         },
         endPass: (pass) => searches.forEach((search) => search.endPass(pass)),
         value: () => searches.map((search) => search.value()),
