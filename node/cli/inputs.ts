@@ -14,6 +14,13 @@ export const modeInput = z.enum(modes).optional()
 /** A CID, a name, @peer/name or a short id. */
 export const referenceInput = z.string().min(1).max(256)
 
+/** The same for a codec. */
+export const codecInput = specInput.transform(({ id, parameters, scope }) => ({
+  codec: id,
+  parameters,
+  ...(scope === undefined ? {} : { scope }),
+}))
+
 /** The same for an edit, which may go by another delta. */
 export const editInput = specInput
   .extend({ by: referenceInput.optional() })
@@ -29,3 +36,6 @@ export function typedNumber(text: unknown): unknown {
 export const nameInput = z
   .string()
   .regex(/^[a-zA-Z0-9][a-zA-Z0-9._:-]{0,63}$/, 'letters, digits, . _ : - only, at most 64')
+
+/** The number that fixes what is drawn at random. */
+export const seedInput = z.int().nonnegative()

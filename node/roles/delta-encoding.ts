@@ -63,7 +63,7 @@ export async function encodeDelta(
   const written = await writer.finish(facts)
   return {
     ...written,
-    bpw: (8 * written.root.bytes) / written.root.elements,
+    bpw: (8 * written.root.bytes) / Math.max(1, written.root.elements),
     relativeError: relativeChange(sumRelations(losses)),
     editError: relativeChange(sumRelations(changes)),
   }

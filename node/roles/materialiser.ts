@@ -16,6 +16,8 @@ export interface MaterialiseRequest {
   readonly recipe: Recipe
   readonly name: string
   readonly codec: CodecChoice
+  /** The tensors to encode. @default all that the recipe changes */
+  readonly only?: ReadonlySet<string>
 }
 
 /**
@@ -30,12 +32,13 @@ export const MATERIALISE_CODEC: CodecChoice = { codec: 'raw', parameters: {} }
  */
 export async function materialise(
   node: SwarmNode,
-  { recipe, name, codec }: MaterialiseRequest,
+  { recipe, name, codec, only }: MaterialiseRequest,
   options: JobOptions & { readonly dryRun: boolean },
 ): Promise<EncodedDelta> {
   const { engine, library, bases } = node
   const plan = await planRecipe(recipe, library.sources, engine)
   const specs = plan.changed
+    .filter((tensor) => only === undefined || only.has(tensor))
     .map((tensor) => plan.base.tensors.get(tensor)!)
     .toSorted((a, b) => compareNames(a.name, b.name))
   const deltas = await openDeltas(plan, { signal: options.signal })

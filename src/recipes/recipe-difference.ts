@@ -35,7 +35,8 @@ export function describeDifference(a: Recipe, b: Recipe, options: DescribeOption
     const after = y.inputs.filter((input) => !x.inputs.some((other) => isSame(input, other)))
     const pairs = Math.min(before.length, after.length)
     for (let i = 0; i < pairs; i++) compare(before[i]!, after[i]!)
-    for (const input of before.slice(pairs)) lines.push(`${x.operator}: without ${describe(a, input)}`)
+    for (const input of before.slice(pairs))
+      lines.push(`${x.operator}: without ${describe(a, input)}`)
     for (const input of after.slice(pairs)) lines.push(`${x.operator}: also ${describe(b, input)}`)
   }
 

@@ -1,8 +1,9 @@
 import type { Region } from '../compute/kernels.ts'
 import type { TensorSpec } from '../tensors/tensor.ts'
-import { type DeltaStream, openStream } from './delta-stream.ts'
+import { openStream } from './delta-stream.ts'
 import { nodeAt, type PlanNode } from './plan-node.ts'
 import type { Plan } from './plan.ts'
+import type { DeltaStream } from './row-stream.ts'
 import { type Findings, startJob } from './tensor-job.ts'
 
 /** A delta to look at: what a plan's recipe denotes, or a node inside of it. */
@@ -42,7 +43,7 @@ export async function* sideBySide(
       streams.push(await openStream(nodeAt(view.node, spec), own))
     }
     const deltas = streams.map(() => job.lease.take(job.chunk * 4))
-    for (const { from, count } of job.chunks()) {
+    for (const { from, count } of job.parts()) {
       // One after the other: they share the reader of the base.
       for (const [i, stream] of streams.entries()) await stream(deltas[i]!, from, count)
       yield { from, count, deltas, base: () => job.base(from, count) }

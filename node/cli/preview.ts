@@ -1,0 +1,71 @@
+import type { EditFigures, EditPreview } from '../roles/edit-preview.ts'
+import { formatFigure } from './made.ts'
+import { formatBytes, type Output } from './output.ts'
+
+/** What an edit would do and cost: one row per step, then what the whole takes. */
+export function printPreview(preview: Omit<EditPreview, 'id'>, output: Output): void {
+  const { steps, whole, delta, measured, materialised, memory, time } = preview
+  const rows = steps.map(({ operator, expectedIntensity, ...figures }) =>
+    rowOf(operator, figures, expectedIntensity, delta.tensors),
+  )
+  if (steps.length > 1) rows.push(rowOf('together', whole, null, delta.tensors))
+  output.table(['edit', 'v', 'expected', 'change', 'cosine', 'tensors', 'weights'], rows)
+  output.line(
+    measured.tensors === delta.tensors
+      ? `measured over all ${delta.tensors} tensors of the delta`
+      : `measured over ${measured.tensors} of ${delta.tensors} tensors, ${percent(measured.elements / delta.elements)} of the weights`,
+  )
+  for (const line of passedThrough(preview)) output.line(line)
+  const basis = materialised.basis === 'measured' ? '' : ', estimated'
+  output.line(
+    `stored as ${materialised.codec} it would take ${formatBytes(materialised.bytes)}, ` +
+      `${materialised.bpw.toPrecision(3)} bits per weight${basis}`,
+  )
+  output.line(
+    `needs ${formatBytes(memory.plan)} beside the ${formatBytes(memory.process)} of the process, ` +
+      `${secondsText(time.seconds)} a pass${time.basis === 'measured' ? '' : ', estimated'}`,
+  )
+}
+
+function rowOf(
+  name: string,
+  { intensity, change, cosine, tensors, share }: EditFigures,
+  expected: number | null,
+  all: number,
+): string[] {
+  return [
+    name,
+    formatFigure(intensity),
+    formatFigure(expected),
+    formatFigure(change),
+    formatFigure(cosine),
+    `${tensors} of ${all}`,
+    percent(share),
+  ]
+}
+
+/** Names that are spelt out; `--json` has all. */
+const SHOWN = 3
+
+function passedThrough({ steps, whole, untouched }: Omit<EditPreview, 'id'>): string[] {
+  const lines: string[] = []
+  const say = (by: string, passes: readonly string[]): void => {
+    if (passes.length === 0) return
+    const more = passes.length > SHOWN ? ` and ${passes.length - SHOWN} more` : ''
+    const names = passes.slice(0, SHOWN).join(', ')
+    lines.push(`${by} passes through ${passes.length} tensors outside its scope: ${names}${more}`)
+  }
+  for (const { operator, scope, passes } of steps) say(`${operator} (scope ${scope})`, passes)
+  if (steps.length > 1) say('all together', whole.passes)
+  if (untouched > 0)
+    lines.push(`${untouched} tensors are the base's: the delta does not touch them`)
+  return lines
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`
+}
+
+function secondsText(seconds: number): string {
+  return seconds < 0.1 ? '< 0.1 s' : `${seconds.toPrecision(2)} s`
+}
