@@ -118,7 +118,12 @@ export { compareDeltas, type TensorComparison } from './recipes/compare-deltas.t
 export { decodeRecipe, encodeRecipe, MAX_RECIPE_BYTES } from './recipes/decode-recipe.ts'
 export { measureNorms, type TensorNorms } from './recipes/delta-norms.ts'
 export { describeRecipe } from './recipes/describe-recipe.ts'
-export { countElements, type EditEffect, measureEdits, type StepEffect } from './recipes/edit-effect.ts'
+export {
+  countElements,
+  type EditEffect,
+  measureEdits,
+  type StepEffect,
+} from './recipes/edit-effect.ts'
 export { openVariant, type Variant } from './recipes/materialise.ts'
 export { type Deltas, openDeltas } from './recipes/open-deltas.ts'
 export { type Plan, planRecipe, type Sources } from './recipes/plan.ts'
@@ -131,6 +136,7 @@ export {
   relativeChange,
   sumRelations,
 } from './recipes/relation.ts'
+export { tiedCopies } from './recipes/tied-copies.ts'
 export { loadRegistry, type Registry, registryOf } from './registry.ts'
 export { loadStrategies, type Strategy } from './search/index.ts'
 export type { Checkpoint } from './tensors/checkpoint.ts'

@@ -1,3 +1,4 @@
+import { formatFigure } from './figures.ts'
 import { formatBytes, type Output } from './output.ts'
 
 /** What `edit` and `merge` answer: what they made, and of what. */
@@ -39,13 +40,6 @@ export function encodingText({
   const error =
     relativeError === 0 ? 'nothing lost' : `relative error ${formatFigure(relativeError)}`
   return `${bpw.toPrecision(3)} bits per weight, ${error}`
-}
-
-/** Three significant digits; a dash where there is no figure. */
-export function formatFigure(value: number | null): string {
-  if (value === null) return '–'
-  if (value === 0) return '0'
-  return Math.abs(value) < 1e-3 ? value.toExponential(2) : Number(value.toPrecision(3)).toString()
 }
 
 function noteOn({ dryRun, shared, announced }: Made): string | undefined {

@@ -1,6 +1,8 @@
 import type { EditFigures, EditPreview } from '../roles/edit-preview.ts'
-import { formatFigure } from './made.ts'
+import { formatFigure, formatShare } from './figures.ts'
 import { formatBytes, type Output } from './output.ts'
+
+const columns = ['edit', 'intensity', 'expected', 'change', 'cosine', 'tensors', 'weights']
 
 /** What an edit would do and cost: one row per step, then what the whole takes. */
 export function printPreview(preview: Omit<EditPreview, 'id'>, output: Output): void {
@@ -9,11 +11,11 @@ export function printPreview(preview: Omit<EditPreview, 'id'>, output: Output): 
     rowOf(operator, figures, expectedIntensity, delta.tensors),
   )
   if (steps.length > 1) rows.push(rowOf('together', whole, null, delta.tensors))
-  output.table(['edit', 'v', 'expected', 'change', 'cosine', 'tensors', 'weights'], rows)
+  output.table(columns, rows)
   output.line(
     measured.tensors === delta.tensors
       ? `measured over all ${delta.tensors} tensors of the delta`
-      : `measured over ${measured.tensors} of ${delta.tensors} tensors, ${percent(measured.elements / delta.elements)} of the weights`,
+      : `measured over ${measured.tensors} of ${delta.tensors} tensors, ${formatShare(measured.elements / delta.elements)} of the weights`,
   )
   for (const line of passedThrough(preview)) output.line(line)
   const basis = materialised.basis === 'measured' ? '' : ', estimated'
@@ -40,7 +42,7 @@ function rowOf(
     formatFigure(change),
     formatFigure(cosine),
     `${tensors} of ${all}`,
-    percent(share),
+    formatShare(share),
   ]
 }
 
@@ -60,10 +62,6 @@ function passedThrough({ steps, whole, untouched }: Omit<EditPreview, 'id'>): st
   if (untouched > 0)
     lines.push(`${untouched} tensors are the base's: the delta does not touch them`)
   return lines
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`
 }
 
 function secondsText(seconds: number): string {

@@ -7,6 +7,7 @@ import {
   openDeltas,
   planRecipe,
   type Recipe,
+  tiedCopies,
 } from '../../src/index.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { SwarmNode } from '../node.ts'
@@ -37,8 +38,9 @@ export async function materialise(
 ): Promise<EncodedDelta> {
   const { engine, library, bases } = node
   const plan = await planRecipe(recipe, library.sources, engine)
+  const copies = await tiedCopies(plan, options.signal)
   const specs = plan.changed
-    .filter((tensor) => only === undefined || only.has(tensor))
+    .filter((tensor) => !copies.has(tensor) && (only === undefined || only.has(tensor)))
     .map((tensor) => plan.base.tensors.get(tensor)!)
     .toSorted((a, b) => compareNames(a.name, b.name))
   const deltas = await openDeltas(plan, { signal: options.signal })

@@ -5,6 +5,7 @@ import { nodeAt } from './plan-node.ts'
 import type { Plan } from './plan.ts'
 import { createRelationSum, type Relation } from './relation.ts'
 import { type DeltaView, sideBySide } from './side-by-side.ts'
+import { tiedCopies } from './tied-copies.ts'
 
 /** How two deltas of one tensor stand to each other. */
 export interface TensorComparison extends Relation {
@@ -23,7 +24,7 @@ export interface CompareOptions {
 
 /**
  * Compares what two plans over one base denote, tensor by tensor in the base's order: those that one
- * of them changes. `onProgress` counts elements.
+ * of them changes, but no copies that follow their original in both. `onProgress` counts elements.
  */
 export async function compareDeltas(
   a: Plan,
@@ -35,8 +36,11 @@ export async function compareDeltas(
     { plan: a, node: a.root, findings: await gatherFindings(a, options) },
     { plan: b, node: b.root, findings: await gatherFindings(b, options) },
   ]
-  const specs = [...a.base.tensors.values()].filter((spec) =>
-    views.some(({ node }) => nodeAt(node, spec).kind !== 'zero'),
+  const [copiesA, copiesB] = [await tiedCopies(a, signal), await tiedCopies(b, signal)]
+  const specs = [...a.base.tensors.values()].filter(
+    (spec) =>
+      views.some(({ node }) => nodeAt(node, spec).kind !== 'zero') &&
+      !(copiesA.has(spec.name) && copiesB.has(spec.name)),
   )
   const total = specs.reduce((sum, { shape }) => sum + elementsOf(shape), 0)
   const comparisons: TensorComparison[] = []
