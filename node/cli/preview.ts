@@ -5,7 +5,7 @@ import { formatBytes, type Output } from './output.ts'
 const columns = ['edit', 'intensity', 'expected', 'change', 'cosine', 'tensors', 'weights']
 
 /** What an edit would do and cost: one row per step, then what the whole takes. */
-export function printPreview(preview: Omit<EditPreview, 'id'>, output: Output): void {
+export function printPreview(preview: EditPreview, output: Output): void {
   const { steps, whole, delta, measured, materialised, memory, time } = preview
   const rows = steps.map(({ operator, expectedIntensity, ...figures }) =>
     rowOf(operator, figures, expectedIntensity, delta.tensors),
@@ -49,7 +49,7 @@ function rowOf(
 /** Names that are spelt out; `--json` has all. */
 const SHOWN = 3
 
-function passedThrough({ steps, whole, untouched }: Omit<EditPreview, 'id'>): string[] {
+function passedThrough({ steps, whole, untouched }: EditPreview): string[] {
   const lines: string[] = []
   const say = (by: string, passes: readonly string[]): void => {
     if (passes.length === 0) return

@@ -1,6 +1,5 @@
 import { type DagSize, measureDag } from '../../protocol/index.ts'
 import {
-  type CID,
   cosine,
   countElements,
   type EditEffect,
@@ -39,9 +38,8 @@ export interface StepFigures extends EditFigures {
   readonly expectedIntensity: number | null
 }
 
-/** Everything about an edit that can be known before it is kept. */
-export interface EditPreview extends DagSize {
-  readonly id: CID
+/** What a chain of edits does and costs, known before anything is kept. */
+export interface EditPreview {
   readonly steps: readonly StepFigures[]
   /** All steps together. */
   readonly whole: EditFigures
@@ -81,7 +79,7 @@ export async function previewEdits(
   count: number,
   options: JobOptions,
 ): Promise<EditPreview> {
-  const { engine, library, store } = node
+  const { engine, library } = node
   const processBytes = process.memoryUsage.rss()
   const plan = await planRecipe(recipe, library.sources, engine)
   const started = performance.now()
@@ -98,8 +96,6 @@ export async function previewEdits(
   const request = { recipe, name: 'preview', codec: MATERIALISE_CODEC, only }
   const stored = await materialise(node, request, { ...options, dryRun: true })
   return {
-    id: recipeId(recipe),
-    ...(await sizesBefore(store.blocks, recipe)),
     steps: effect.steps.map((step) => stepFigures(step, delta)),
     whole: figuresOf(effect.whole, delta),
     delta,
@@ -114,6 +110,14 @@ export async function previewEdits(
     memory: { plan: plan.memory, process: processBytes },
     time: { seconds: seconds * scale, basis },
   }
+}
+
+/** The sizes of a recipe that is not stored yet; the deltas that it names are. */
+export async function sizesOfDraft({ store }: SwarmNode, recipe: Recipe): Promise<DagSize> {
+  const { blocks } = store
+  const [id, bytes] = [recipeId(recipe), encodeRecipe(recipe)]
+  const get: typeof blocks.get = async (cid) => (cid.equals(id) ? bytes : blocks.get(cid))
+  return measureDag({ ...blocks, get }, id)
 }
 
 function stepFigures(effect: StepEffect, delta: Extent): StepFigures {
@@ -146,14 +150,4 @@ function figuresOf(
 
 function extentOf(specs: EditEffect['tensors']): Extent {
   return { tensors: specs.length, elements: countElements(specs) }
-}
-
-/** The sizes of a recipe that is not stored yet, whose deltas are. */
-function sizesBefore(blocks: SwarmNode['store']['blocks'], recipe: Recipe): Promise<DagSize> {
-  const id = recipeId(recipe)
-  const bytes = encodeRecipe(recipe)
-  return measureDag(
-    { ...blocks, get: async (cid) => (cid.equals(id) ? bytes : blocks.get(cid)) },
-    id,
-  )
 }

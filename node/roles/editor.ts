@@ -6,13 +6,14 @@ import {
   NotAllowedError,
   planRecipe,
   type Recipe,
+  recipeId,
   recipeOf,
 } from '../../src/index.ts'
 import { isShareable } from '../library.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { SwarmNode } from '../node.ts'
 import type { EncodedDelta } from './delta-encoding.ts'
-import { type EditPreview, previewEdits } from './edit-preview.ts'
+import { type EditPreview, previewEdits, sizesOfDraft } from './edit-preview.ts'
 import { type EditRequest, operandsOf, resolveEdits, withEdits } from './edits.ts'
 import { materialise } from './materialiser.ts'
 import { commonGround, resolveOperand } from './operands.ts'
@@ -66,7 +67,9 @@ export async function edit(
   if (publish) checkShareable(recipe)
   if (dryRun) {
     const preview = await previewEdits(node, recipe, steps.length, options)
-    return { ...preview, summary, preview, shared: isShareable(recipe), announced: false }
+    const sizes = await sizesOfDraft(node, recipe)
+    const [id, shared] = [recipeId(recipe), isShareable(recipe)]
+    return { id, ...sizes, summary, shared, announced: false, preview }
   }
   await checkPlan(node, recipe)
   const kept = publish

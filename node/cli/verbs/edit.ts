@@ -67,14 +67,9 @@ export const verb = defineVerb({
     ...materialiseOf(options),
   }),
   async run(node, request, options) {
-    const { preview, ...edited } = await edit(node, request, options)
-    return {
-      schema: 'deltaswarm.edit/1',
-      ...edited,
-      id: edited.id.toString(),
-      dryRun: request.dryRun,
-      ...(preview === undefined ? {} : { preview: { ...preview, id: preview.id.toString() } }),
-    }
+    const edited = await edit(node, request, options)
+    const { dryRun } = request
+    return { schema: 'deltaswarm.edit/1', ...edited, id: edited.id.toString(), dryRun }
   },
   ids: ({ id }) => [id],
   print(result, output) {

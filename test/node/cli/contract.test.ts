@@ -15,6 +15,7 @@ describe('the verbs', () => {
     assert.deepEqual(verbs.ids, [
       'data',
       'demo',
+      'diff',
       'down',
       'edit',
       'evaluate',
