@@ -60,10 +60,9 @@ export async function compareVariants(
   { a: refA, b: refB, base }: CompareRequest,
   options: JobOptions,
 ): Promise<VariantComparison> {
-  const published = [refA, refB].map((ref) =>
-    isPath(ref) ? undefined : resolveOperand(node, ref, options),
-  )
-  const [knownA, knownB] = await Promise.all(published)
+  const known = (ref: string) =>
+    isPath(ref) ? Promise.resolve(undefined) : resolveOperand(node, ref, options)
+  const [knownA, knownB] = [await known(refA), await known(refB)]
   const baseId = await baseOf(node, [knownA, knownB], base, options)
   const folders: ModelFolder[] = []
   const posts = new Map<string, ModelFolder>()

@@ -1,4 +1,5 @@
 import { cidOfValue } from '../canonical.ts'
+import type { ParameterValue } from '../parameters.ts'
 import { describeRecipe, type DescribeOptions } from './describe-recipe.ts'
 import type { OperatorNode, Recipe, RecipeNode } from './recipe.ts'
 
@@ -11,8 +12,9 @@ export function describeDifference(a: Recipe, b: Recipe, options: DescribeOption
   const describe = (recipe: Recipe, root: RecipeNode): string =>
     describeRecipe({ ...recipe, root }, options)
 
-  const changed = (what: string, before: unknown, after: unknown): void => {
-    if (spell(before) !== spell(after)) lines.push(`${what} ${spell(before)} → ${spell(after)}`)
+  const changed = (what: string, ...values: readonly (ParameterValue | undefined)[]): void => {
+    const [before, after] = values.map(spell)
+    if (before !== after) lines.push(`${what} ${before} → ${after}`)
   }
 
   function compare(x: RecipeNode, y: RecipeNode): void {
@@ -50,7 +52,7 @@ function isSame(x: RecipeNode, y: RecipeNode): boolean {
   return cidOfValue(x).equals(cidOfValue(y))
 }
 
-function spell(value: unknown): string {
+function spell(value: ParameterValue | undefined): string {
   if (value === undefined) return 'none'
-  return Array.isArray(value) ? `[${value.join(', ')}]` : String(value)
+  return typeof value === 'object' ? `[${value.join(', ')}]` : String(value)
 }

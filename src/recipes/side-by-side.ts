@@ -26,8 +26,8 @@ export interface Slice {
 
 /**
  * Streams one tensor of several deltas over one base, from its first element to its last; a tensor
- * that a delta leaves alone is zero. All views have plans of one chunk size. Memory is given back also
- * when the caller stops early.
+ * that a delta leaves alone is zero. All plans have the same kernels and chunk size. Memory is given
+ * back also when the caller stops early.
  */
 export async function* sideBySide(
   spec: TensorSpec,

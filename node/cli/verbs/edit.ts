@@ -14,7 +14,7 @@ import {
 import { printMade } from '../made.ts'
 import { printPreview } from '../preview.ts'
 import { parseSpec } from '../spec.ts'
-import { defineVerb } from './index.ts'
+import { defineVerb, type Parsed } from './index.ts'
 
 export const verb = defineVerb({
   id: 'edit',
@@ -78,15 +78,16 @@ export const verb = defineVerb({
   },
 })
 
-function materialiseOf({ materialise, codec }: Readonly<Record<string, unknown>>) {
-  if (materialise === true) {
+function materialiseOf(options: Parsed['options']) {
+  const codec = options['codec'] as string | undefined
+  if (options['materialise'] === true) {
     const { codec: id, parameters } = MATERIALISE_CODEC
-    return { materialise: codec === undefined ? { id, parameters } : parseSpec(codec as string) }
+    return { materialise: codec === undefined ? { id, parameters } : parseSpec(codec) }
   }
   if (codec === undefined) return {}
   throw new InvalidInputError('E_CODEC_ALONE', 'a recipe is not encoded', {
     expected: '--codec together with --materialise',
-    actual: `--codec ${String(codec)}`,
+    actual: `--codec ${codec}`,
     fix: 'add --materialise, or leave --codec out',
   })
 }
