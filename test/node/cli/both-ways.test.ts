@@ -22,10 +22,12 @@ const steps: readonly (readonly string[])[] = [
     '--license',
     'Apache-2.0',
   ].concat(['--edit', 'dare=p:0.9,seed:7', '--codec', 'sparse=mask:seeded,drop:0.9,seed:7']),
-  [
-    ...['publish', demoPath('latin-light'), '--base', base, '-n', 'tried', '--dry-run'],
-    ...['--codec', 'bitdelta', '--edit', 'scale=alpha:0.5'],
-  ],
+  ['publish', demoPath('latin-light'), '--base', base, '-n', 'tried', '--dry-run'].concat([
+    '--codec',
+    'bitdelta',
+    '--edit',
+    'scale=alpha:0.5',
+  ]),
   ['ls'],
   ['ls', '--kind', 'delta'],
   ['inspect', 'digits', '--tensors'],
