@@ -131,7 +131,7 @@ export { describeDifference } from './recipes/recipe-difference.ts'
 export { type Recipe, type RecipeNode } from './recipes/recipe.ts'
 export {
   cosine,
-  createRelationSum,
+  createSquareSum,
   type Relation,
   relativeChange,
   sumRelations,

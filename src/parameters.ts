@@ -1,4 +1,5 @@
 import { InvalidInputError } from './errors.ts'
+import { suggestion } from './registry.ts'
 
 /**
  * One parameter of an operator, a codec or a strategy: its default, its range and a sentence.
@@ -78,7 +79,7 @@ export function checkParameters<T extends ParameterTable>(
     throw new InvalidInputError('E_UNKNOWN_PARAMETER', `${owner} has no parameter '${name}'`, {
       expected: Object.keys(table),
       actual: name,
-      fix: `use ${Object.keys(table).join(', ') || 'no parameters'}`,
+      fix: Object.keys(table).length === 0 ? 'give none' : suggestion(name, Object.keys(table)),
     })
   }
   const values: Record<string, ParameterValue> = {}

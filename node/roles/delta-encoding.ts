@@ -1,16 +1,8 @@
 import { createDeltaWriter, type DeltaFacts, type WrittenDelta } from '../../protocol/index.ts'
-import {
-  type DeltaTensor,
-  elementsOf,
-  relativeChange,
-  type Relation,
-  sumRelations,
-  type TensorCodec,
-  type TensorSpec,
-} from '../../src/index.ts'
+import { type DeltaTensor, elementsOf, type TensorCodec, type TensorSpec } from '../../src/index.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { SwarmNode } from '../node.ts'
-import { encodeMeasured } from './encoding-error.ts'
+import { encodeMeasured, type SquaredError } from './encoding-error.ts'
 
 /** The tensors of a delta in the order of their names, and how each is to be stored. */
 export interface DeltaContent {
@@ -42,8 +34,8 @@ export async function encodeDelta(
   { signal, onProgress, dryRun }: JobOptions & { readonly dryRun: boolean },
 ): Promise<EncodedDelta> {
   const writer = createDeltaWriter(dryRun ? countOnly : store.blocks)
-  const losses: Relation[] = []
-  const changes: Relation[] = []
+  const losses: SquaredError[] = []
+  const changes: SquaredError[] = []
   const total = content.specs.reduce((sum, { shape }) => sum + F32_BYTES * elementsOf(shape), 0)
   let done = 0
   for (const spec of content.specs) {
@@ -64,9 +56,17 @@ export async function encodeDelta(
   return {
     ...written,
     bpw: (8 * written.root.bytes) / Math.max(1, written.root.elements),
-    relativeError: relativeChange(sumRelations(losses)),
-    editError: relativeChange(sumRelations(changes)),
+    relativeError: relativeError(losses),
+    editError: relativeError(changes),
   }
+}
+
+/** `null` when something is stored of a delta that is zero. */
+function relativeError(tensors: readonly SquaredError[]): number | null {
+  const squares = tensors.reduce((sum, tensor) => sum + tensor.squares, 0)
+  const error = tensors.reduce((sum, tensor) => sum + tensor.error, 0)
+  if (error === 0) return 0
+  return squares === 0 ? null : Math.sqrt(error / squares)
 }
 
 /** Deltas are f32 while they are worked on. */

@@ -2,24 +2,29 @@ import {
   type DeltaTensor,
   type EncodedTensor,
   encodeTensor,
-  createRelationSum,
+  createSquareSum,
   type Kernels,
   MalformedError,
   type Region,
-  type Relation,
   type Sections,
   type SectionSink,
   type TensorCodec,
 } from '../../src/index.ts'
 import type { Engine } from '../engine.ts'
 
-/** A tensor as it was stored, and how that stands to what it was made from. */
+/** Σ Δ² and Σ (Δ̂ − Δ)², where Δ̂ is a delta as it is stored. */
+export interface SquaredError {
+  readonly squares: number
+  readonly error: number
+}
+
+/** A tensor as it was stored, and how far that is from what it was made from. */
 export interface MeasuredEncoding {
   readonly encoded: EncodedTensor
-  /** a is the delta that was given to the codec, b the stored one. */
-  readonly loss: Relation
-  /** a is the delta before any edit, b the stored one. */
-  readonly change: Relation
+  /** Against the delta that was given to the codec. */
+  readonly loss: SquaredError
+  /** Against the delta before any edit. */
+  readonly change: SquaredError
 }
 
 export interface EncodingInput {
@@ -45,32 +50,51 @@ export async function encodeMeasured(
     tensor,
     codec,
     async (section, bytes) => {
-      if (!exact) kept.set(section, [...(kept.get(section) ?? []), bytes.slice()])
+      if (!exact) {
+        const parts = kept.get(section) ?? []
+        parts.push(bytes.slice())
+        kept.set(section, parts)
+      }
       await sink(section, bytes)
     },
     engine,
   )
-  const [loss, change] = [createRelationSum(engine.kernels), createRelationSum(engine.kernels)]
+  const loss = createErrorSum(engine.kernels)
+  const change = plain === tensor ? loss : createErrorSum(engine.kernels)
+  const unedited = change === loss ? undefined : plain.chunks()[Symbol.asyncIterator]()
   const decoder = await openDecoder(encoded, sectionsOf(kept), engine)
-  const before = plain === tensor ? undefined : plain.chunks()[Symbol.asyncIterator]()
   const regions: Region[] = []
   try {
     for await (const chunk of tensor.chunks()) {
+      const { delta, count } = chunk
       if (regions.length === 0) {
-        regions.push(...[0, 1].map(() => engine.kernels.allocate(chunk.count * 4)))
+        regions.push(...[0, 1].map(() => engine.kernels.allocate(count * 4)))
       }
       const [stored, scratch] = regions as [Region, Region]
       await decoder.read(stored, chunk)
-      loss.add(chunk.delta, stored, scratch, chunk.count)
-      const unedited = before === undefined ? chunk : (await before.next()).value!
-      change.add(unedited.delta, stored, scratch, chunk.count)
+      loss.add(delta, stored, scratch, count)
+      if (unedited === undefined) continue
+      const before = await unedited.next()
+      if (before.done !== true) change.add(before.value.delta, stored, scratch, count)
     }
   } finally {
-    await before?.return?.()
+    await unedited?.return?.()
     for (const region of regions) engine.kernels.release(region)
     decoder.close()
   }
   return { encoded, loss: loss.value(), change: change.value() }
+}
+
+function createErrorSum(kernels: Kernels) {
+  const [squares, error] = [createSquareSum(kernels), createSquareSum(kernels)]
+  return {
+    add(delta: Region, stored: Region, scratch: Region, count: number): void {
+      kernels.subtract(stored, delta, scratch, count)
+      squares.add(delta, count)
+      error.add(scratch, count)
+    },
+    value: (): SquaredError => ({ squares: squares.value(), error: error.value() }),
+  }
 }
 
 interface Chunk {

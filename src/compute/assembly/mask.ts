@@ -167,7 +167,7 @@ export function scaleByBits(
     v128.store(out, scaledWhere(lanesOf(word, lane3), v128.load(x, 48), set, clear, one), 48)
   }
   for (let i: u32 = 0; i < (count & 15); i++, x += 4, out += 4) {
-    const bit = (<u32>load<u8>(bits + (i >> 3)) >> (i & 7)) & 1
+    const bit = ((<u32>load<u8>(bits + (i >> 3))) >> (i & 7)) & 1
     const scaled = scaledWhere(i32x4.splat(-bit), v128.load32_splat(x), set, clear, one)
     store<u32>(out, i32x4.extract_lane(scaled, 0))
   }

@@ -155,9 +155,9 @@ function drawWords(low: u32, high: u32, key0: u32, key1: u32): void {
   for (let round = 0; round < 10; round++) {
     const p = <u64>0xd2511f53 * <u64>c0
     const q = <u64>0xcd9e8d57 * <u64>c2
-    c0 = <u32>(q >> 32) ^ c1 ^ key0
+    c0 = (<u32>(q >> 32)) ^ c1 ^ key0
     c1 = <u32>q
-    c2 = <u32>(p >> 32) ^ c3 ^ key1
+    c2 = (<u32>(p >> 32)) ^ c3 ^ key1
     c3 = <u32>p
     key0 += 0x9e3779b9
     key1 += 0xbb67ae85

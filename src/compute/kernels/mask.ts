@@ -56,14 +56,7 @@ export interface MaskExports {
     key1: number,
     threshold: number,
   ): void
-  scaleByBits(
-    x: number,
-    bits: number,
-    out: number,
-    count: number,
-    set: number,
-    clear: number,
-  ): void
+  scaleByBits(x: number, bits: number, out: number, count: number, set: number, clear: number): void
 }
 
 export function bindMask(wasm: MaskExports): MaskKernels {
