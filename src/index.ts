@@ -107,6 +107,7 @@ export {
 } from './evaluation/suite.ts'
 export { type Architecture, loadArchitectures, readModel } from './models/index.ts'
 export { loadOperators, type Mode, modes, type Operator, type Scope } from './operators/index.ts'
+export { describeRange } from './parameters.ts'
 export {
   type DraftNode,
   leavesOf,

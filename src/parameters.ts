@@ -122,8 +122,8 @@ function inRange(value: unknown, range: { min: number; max: number }): value is 
   )
 }
 
-/** The range in words. */
-function describeRange(parameter: Parameter): string {
+/** The range in words, such as `in [0, 1]`. */
+export function describeRange(parameter: Parameter): string {
   switch (parameter.type) {
     case 'number':
       return `${parameter.integer === true ? 'a whole number ' : ''}in [${parameter.min}, ${parameter.max}]`

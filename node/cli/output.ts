@@ -38,6 +38,9 @@ export interface Streams {
   }
 }
 
+/** Longer lines are hard to read, however wide the terminal is. */
+export const HELP_WIDTH = 100
+
 /** Redraws per second at most, and how often a pipe gets a line. */
 const REDRAW_MS = 100
 const PLAIN_MS = 10_000

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { InvalidInputError } from '../../../src/index.ts'
 import { MATERIALISE_CODEC } from '../../roles/materialiser.ts'
 import { edit } from '../../roles/editor.ts'
+import { helpOnEdits } from '../entry-help.ts'
 import {
   codecInput,
   editInput,
@@ -42,10 +43,11 @@ export const verb = defineVerb({
   examples: [
     'deltaswarm edit math dare=p:0.9 --seed 7 --dry-run',
     'deltaswarm edit math dare=p:0.9 --seed 7 -n math-sparse --publish',
-    'deltaswarm edit math scale=alpha:0.2,scope:*.mlp.*|!*.layers.0.* -n math-further',
+    "deltaswarm edit math 'scale=alpha:0.2,scope:*.mlp.*|!*.layers.0.*' -n math-further",
     'deltaswarm edit math trim=density:0.1 -n math-thin --materialise --codec sparse=values:BF16',
   ],
   online: true,
+  moreHelp: helpOnEdits,
   input: z.strictObject({
     ref: referenceInput,
     edits: z.array(editInput).min(1).max(8),

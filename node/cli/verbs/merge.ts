@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { commonGround, type Operand, resolveOperand } from '../../roles/operands.ts'
 import { publishRecipe } from '../../roles/publisher.ts'
+import { helpOnMerges } from '../entry-help.ts'
 import { modeInput, nameInput, referenceInput, specInput } from '../inputs.ts'
 import { printMade } from '../made.ts'
 import { parseNumbers, parseSpec } from '../spec.ts'
@@ -31,6 +32,7 @@ export const verb = defineVerb({
     'deltaswarm merge math code --method average',
   ],
   online: true,
+  moreHelp: helpOnMerges,
   input: z.strictObject({
     refs: z.array(referenceInput).min(1).max(64),
     method: specInput,

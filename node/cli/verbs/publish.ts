@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { chooseCodecs } from '../../../src/index.ts'
 import { resolveEdits } from '../../roles/edits.ts'
 import { publish } from '../../roles/publisher.ts'
+import { helpOnCodecs } from '../entry-help.ts'
 import { codecInput, editInput, nameInput } from '../inputs.ts'
 import { formatFigure } from '../figures.ts'
 import { encodingText } from '../made.ts'
@@ -38,6 +39,7 @@ export const verb = defineVerb({
     'deltaswarm publish ./math --base ./base -n math-sparse --edit dare=p:0.9,seed:7 \\',
     '    --codec sparse=mask:seeded,drop:0.9,seed:7',
   ],
+  moreHelp: helpOnCodecs,
   input: z.strictObject({
     post: z.string(),
     base: z.string(),
