@@ -1,13 +1,24 @@
+import type { Region } from '../compute/kernels.ts'
 import { seedParameter } from '../parameters.ts'
 import { dropThreshold, maskKey } from '../random.ts'
-import { defineOperator } from './index.ts'
+import { defineOperator, type Mode } from './index.ts'
+import { type Drawing, drawnByMagnitude, drawnByMask, drawnBySign } from './statistics/drawing.ts'
 import { l1Ratio } from './statistics/l1-ratio.ts'
+import type { Statistic } from './statistics/statistic.ts'
 
 /**
- * Generalised DARE (A Unified View of Delta Parameter Editing, section 4.2): a random share p of the
- * elements is multiplied by k, every other by (1 − k·p)/(1 − p), which keeps the mean. k = 0 drops and
- * rescales as DARE does; a negative k flips signs. In mode mergekit, which knows k = 0 alone, the kept
- * elements get the tensor's realised loss of magnitude back instead.
+ * Generalised DARE (A Unified View of Delta Parameter Editing, section 4.2): the share p of the
+ * elements that is drawn is multiplied by k, every other by r = (1 − k·p)/(1 − p), which keeps the mean
+ * of the factors. k = 0 drops and rescales as DARE does; a negative k flips signs.
+ *
+ * Section 4.3 asks what the draw must be independent of, so `select` may draw other elements than
+ * random ones: the negative ones, the ⌊p · n⌋ smallest in magnitude (of equals those with the highest
+ * index, so that `trim` would keep the others), or those at which a second input is not zero. Then p in
+ * r is the share that was drawn of the tensor, and for `sign` and `mask` the parameter says nothing.
+ *
+ * Where everything is drawn, r has no meaning and all elements become k · Δ. In mode mergekit, which
+ * knows a random draw and k = 0 alone, the kept elements get the tensor's realised loss of magnitude
+ * back instead. Of a random draw E‖Δ̂ − Δ‖² = (1 − k)² · p/(1 − p) · ‖Δ‖².
  */
 export const operator = defineOperator({
   id: 'dare',
@@ -23,21 +34,73 @@ export const operator = defineOperator({
       max: 4,
       about: 'factor of the drawn elements; 0 drops them, a negative one flips their sign',
     },
+    select: {
+      type: 'choice',
+      default: 'random',
+      options: ['random', 'sign', 'magnitude', 'mask'],
+      about: 'what is drawn: any, negative, small elements, or where a second input is not zero',
+    },
     seed: seedParameter('which random mask'),
   },
-  identity: { p: 0 },
+  identity: { p: 0, select: 'random' },
   scope: 'matrices',
-  scratch: (_inputs, mode) => (mode === 'mergekit' ? 1 : 0),
-  statistic: ({ p, k, seed }, mode) =>
-    mode === 'mergekit' && k === 0 ? l1Ratio(p, seed) : undefined,
-  open({ kernels, spec, statistic, parameters: { p, k, seed } }) {
+  inputs: ({ select }) => (select === 'mask' ? 2 : 1),
+  scratch: (_inputs, mode, { select }) =>
+    select === 'magnitude' ? 2 : select === 'random' && mode !== 'mergekit' ? 0 : 1,
+  intensity({ p, k, select }, mode) {
+    if (select !== 'random' || isRescaled(mode, k)) return undefined
+    return (1 - k) ** 2 * (p === 1 ? 1 : p / (1 - p))
+  },
+  statistic({ p, k, select, seed }, mode): Statistic<number | Drawing> | undefined {
+    switch (select) {
+      case 'random':
+        return isRescaled(mode, k) ? randomLoss(p, seed) : undefined
+      case 'sign':
+        return drawnBySign()
+      case 'magnitude':
+        return drawnByMagnitude(p)
+      case 'mask':
+        return drawnByMask()
+    }
+  },
+  open({ kernels, spec, statistic, scratch, parameters: { p, k, seed } }) {
+    const dropped = Math.fround(k)
+    if (typeof statistic === 'object') {
+      const { bit, share } = statistic
+      const kept = keptFactor(share, k)
+      const factors = bit === 1 ? { set: dropped, clear: kept } : { set: kept, clear: dropped }
+      const [bits, ...rest] = scratch
+      const mark = statistic.open(kernels, spec.name, rest)
+      return (inputs: readonly Region[], out, _from, count) => {
+        mark(inputs, bits!, count)
+        kernels.scaleByBits(inputs[0]!, bits!, out, count, factors)
+      }
+    }
     const mask = {
       key: maskKey(seed, spec.name),
       threshold: dropThreshold(p),
-      dropped: Math.fround(k),
-      // At p = 1 every element is drawn and the factor of the others has no meaning.
-      kept: p === 1 ? 1 : Math.fround(statistic ?? (1 - k * p) / (1 - p)),
+      dropped,
+      kept: statistic === undefined ? keptFactor(p, k) : Math.fround(statistic),
     }
-    return ([x], out, from, count) => kernels.maskedScale(x!, out, count, { ...mask, from })
+    return ([x]: readonly Region[], out, from, count) =>
+      kernels.maskedScale(x!, out, count, { ...mask, from })
   },
 })
+
+function randomLoss(p: number, seed: number): Statistic<number> {
+  return l1Ratio({
+    open(kernels, { name }) {
+      const mask = { key: maskKey(seed, name), threshold: dropThreshold(p), kept: 1, dropped: 0 }
+      return (x, out, from, count) => kernels.maskedScale(x, out, count, { ...mask, from })
+    },
+  })
+}
+
+/** Where everything is drawn the factor of the others has no meaning. */
+function keptFactor(p: number, k: number): number {
+  return p === 1 ? 1 : Math.fround((1 - k * p) / (1 - p))
+}
+
+function isRescaled(mode: Mode, k: number): boolean {
+  return mode === 'mergekit' && k === 0
+}

@@ -2,7 +2,10 @@ import { seedParameter } from '../parameters.ts'
 import { dropThreshold, maskKey } from '../random.ts'
 import { defineOperator } from './index.ts'
 
-/** Random pruning without rescaling, the baseline that DARE is compared with: E[Δ̂] = (1 − p) · Δ. */
+/**
+ * Random pruning without rescaling, the baseline that DARE is compared with: E[Δ̂] = (1 − p) · Δ and
+ * E‖Δ̂ − Δ‖² = p · ‖Δ‖².
+ */
 export const operator = defineOperator({
   id: 'drop',
   kind: 'edit',
@@ -14,6 +17,7 @@ export const operator = defineOperator({
   },
   identity: { p: 0 },
   scope: 'matrices',
+  intensity: ({ p }) => p,
   open({ kernels, spec, parameters: { p, seed } }) {
     const mask = {
       key: maskKey(seed, spec.name),

@@ -22,7 +22,8 @@ export const modes = ['paper', 'official', 'mergekit'] as const satisfies readon
 
 /**
  * What a chunk holds at least: any elements, whole rows, or the whole tensor. A row is everything but
- * the first dimension; a tensor of rank 0 or 1 is one row.
+ * the first dimension; a tensor of rank 0 or 1 is one row. Where a result depends on how sums are cut,
+ * rows are summed by `rowBlockElements`.
  */
 export type Unit = 'elements' | 'rows' | 'tensor'
 

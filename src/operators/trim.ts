@@ -1,7 +1,19 @@
+import { rowElements } from '../tensors/tensor.ts'
 import { defineOperator } from './index.ts'
-import { createTrim, topMagnitudes } from './statistics/top-magnitudes.ts'
+import {
+  type Band,
+  type BandSelection,
+  createBand,
+  createRowBand,
+  magnitudeBand,
+} from './statistics/magnitude-band.ts'
 
-/** Magnitude pruning: keeps exactly ⌊density · n⌋ elements, of equals those with the lowest index. */
+/**
+ * Magnitude pruning (the first step of TIES, Yadav et al., NeurIPS 2023): keeps exactly
+ * ⌊density · n⌋ of the n elements of each tensor, of each row or of all tensors together; the rest
+ * becomes +0. Of equals those with the lowest index count as larger. `drop: largest` keeps the small
+ * ones instead, as FusionBench's `major` does.
+ */
 export const operator = defineOperator({
   id: 'trim',
   kind: 'edit',
@@ -12,15 +24,36 @@ export const operator = defineOperator({
     over: {
       type: 'choice',
       default: 'tensor',
-      options: ['tensor', 'all'],
-      about: 'whether each tensor keeps its share, or all tensors together theirs',
+      options: ['tensor', 'row', 'all'],
+      about: 'what keeps its share: each tensor, each row, or all tensors together',
+    },
+    drop: {
+      type: 'choice',
+      default: 'smallest',
+      options: ['smallest', 'largest'],
+      about: 'which end is dropped',
     },
   },
   identity: { density: 1 },
   scope: 'matrices',
-  statistic: topMagnitudes,
-  open({ kernels, spec, statistic: [selection] }) {
-    const trim = createTrim(kernels, selection!, spec.name)
-    return ([x], out, _from, count) => trim(x!, out, count)
+  unit: ({ over }) => (over === 'row' ? 'rows' : 'elements'),
+  scratch: () => 2,
+  statistic: ({ over, ...rest }) =>
+    over === 'row' ? undefined : magnitudeBand(over, (elements) => bandOf(elements, rest)),
+  open({ kernels, spec, statistic, scratch, parameters: { over, ...rest } }) {
+    const width = rowElements(spec)
+    const keep =
+      over === 'row'
+        ? createRowBand(kernels, width, bandOf(width, rest), scratch)
+        : createBand(kernels, statistic as BandSelection, spec.name, scratch)
+    return ([x], out, _from, count) => keep(x!, out, count)
   },
 })
+
+function bandOf(
+  elements: number,
+  { density, drop }: { readonly density: number; readonly drop: 'smallest' | 'largest' },
+): Band {
+  const keep = Math.floor(density * elements)
+  return { skip: drop === 'largest' ? elements - keep : 0, keep }
+}

@@ -5,7 +5,7 @@ import { type Fold, tableBytes } from '../operators/statistics/statistic.ts'
 import type { Lease } from '../compute/lease.ts'
 import type { DeltaStep, OperatorStep, PlanNode, WeightsStep } from './plan-node.ts'
 import { readAhead } from '../checkpoints/read-ahead.ts'
-import { type DeltaStream, openWindow, partElements, type Window } from './row-stream.ts'
+import { type DeltaStream, openWindow, partElements, type Window } from './stream-window.ts'
 import type { TensorJob } from './tensor-job.ts'
 
 /** Opens what `nodeAt` gave for the job's tensor, and gathers statistics of scope `tensor`. */

@@ -6,7 +6,7 @@ import { openInputs, scanPass, takeScratch, takeTables } from './delta-stream.ts
 import { createLease } from '../compute/lease.ts'
 import { nodeAt, type OperatorStep, operatorsOf } from './plan-node.ts'
 import type { Plan } from './plan.ts'
-import { partElements } from './row-stream.ts'
+import { partElements } from './stream-window.ts'
 import { type Findings, startJob } from './tensor-job.ts'
 
 export interface GatherOptions {

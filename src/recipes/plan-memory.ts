@@ -3,7 +3,7 @@ import { dtypeBytes } from '../tensors/dtype.ts'
 import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
 import { tableBytes } from '../operators/statistics/statistic.ts'
 import type { OperatorStep, PlanNode } from './plan-node.ts'
-import { partElements, windowElements } from './row-stream.ts'
+import { partElements, windowElements } from './stream-window.ts'
 
 /** What a codec may hold while it encodes or reads a tensor, in blocks of f32. */
 const CODEC_BLOCKS = 8

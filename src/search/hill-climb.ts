@@ -1,9 +1,10 @@
-import { DeltaswarmError } from '../errors.ts'
-import { createRandom, type Random } from '../random.ts'
-import { recipeId, recipeOf } from '../recipes/canonical-recipe.ts'
+import { createRandom } from '../random.ts'
+import { recipeId } from '../recipes/canonical-recipe.ts'
 import type { Recipe } from '../recipes/recipe.ts'
 import type { SearchState, Strategy } from './index.ts'
+import { normalised } from './moves/normalised.ts'
 import { parameterMoves } from './moves/parameter-moves.ts'
+import { shuffled } from './moves/shuffled.ts'
 import { wrapMoves } from './moves/wrap-moves.ts'
 
 /**
@@ -46,25 +47,5 @@ function neighbours(state: SearchState, level: number): Recipe[] {
     ...parameterMoves(champion.root, state, level),
     ...wrapMoves(champion.root, state, level),
   ]
-  return roots.flatMap((root) => normalised({ ...champion, root }, state))
-}
-
-/** Nothing for a tree that breaks a rule which no table states, such as the depth of a recipe. */
-function normalised(recipe: Recipe, state: SearchState): Recipe[] {
-  try {
-    return [recipeOf(recipe, state)]
-  } catch (error) {
-    if (error instanceof DeltaswarmError) return []
-    throw error
-  }
-}
-
-/** Fisher–Yates. */
-function shuffled<T>(items: readonly T[], random: Random): T[] {
-  const order = [...items]
-  for (let i = order.length - 1; i > 0; i--) {
-    const j = random.below(i + 1)
-    ;[order[i], order[j]] = [order[j]!, order[i]!]
-  }
-  return order
+  return roots.flatMap((root) => normalised({ ...champion, root }, state) ?? [])
 }

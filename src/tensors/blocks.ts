@@ -10,3 +10,11 @@ export const BLOCK_ELEMENTS = 65_536
  * Merges ran no faster with larger chunks, which leave the cache, nor with smaller reads.
  */
 export const CHUNK_ELEMENTS = 4 * BLOCK_ELEMENTS
+
+/**
+ * Elements of a block of rows: as many as a block has room for, at least one. Chunks of rows but a
+ * tensor's last hold whole such blocks, for the same reason.
+ */
+export function rowBlockElements(row: number): number {
+  return Math.max(1, Math.floor(BLOCK_ELEMENTS / row)) * row
+}

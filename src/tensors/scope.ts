@@ -27,8 +27,8 @@ export function canonicalScope(given: unknown): Scope {
   const isText = typeof given === 'string' && given.length <= MAX_SCOPE_LENGTH
   if (!isText || !PRINTABLE.test(given)) throw badScope(given)
   const patterns = given.split('|').map(canonicalPattern)
-  const positive = patterns.filter((pattern) => !pattern.startsWith('!'))
-  if (positive.length === 0 || patterns.some((pattern) => /^!?(!.*)?$/.test(pattern))) {
+  const isExclusion = (pattern: string): boolean => pattern.startsWith('!')
+  if (patterns.every(isExclusion) || patterns.some((pattern) => /^(!|!!.*)?$/.test(pattern))) {
     throw badScope(given)
   }
   return [...new Set(patterns)].toSorted().join('|')

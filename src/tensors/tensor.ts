@@ -12,6 +12,11 @@ export function elementsOf(shape: readonly number[]): number {
   return shape.reduce((product, dimension) => product * dimension, 1)
 }
 
+/** Elements of a row, which is everything but the first dimension; rank 0 and 1 are one row. */
+export function rowElements({ shape }: Pick<TensorSpec, 'shape'>): number {
+  return elementsOf(shape.length < 2 ? shape : shape.slice(1))
+}
+
 /** Bytes of a whole tensor, as a file stores it. */
 export function bytesOf(spec: Pick<TensorSpec, 'dtype' | 'shape'>): number {
   return elementsOf(spec.shape) * dtypeBytes[spec.dtype]

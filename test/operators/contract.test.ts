@@ -7,8 +7,13 @@ const operators = await loadOperators()
 describe('operators', () => {
   it('are these', () => {
     assert.deepEqual(operators.ids, [
+      'breadcrumbs',
       'dare',
+      'darex',
+      'della',
       'drop',
+      'flip',
+      'randomise-signs',
       'scale',
       'task-arithmetic',
       'through',

@@ -2,16 +2,13 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { operator as dare } from '../../src/operators/dare.ts'
 import { operator as drop } from '../../src/operators/drop.ts'
-import { dropThreshold, maskKey, philox } from '../../src/random.ts'
-import { bits, runOnTensor } from '../support/run-operator.ts'
+import { operator as trim } from '../../src/operators/trim.ts'
+import { createRandom } from '../../src/random.ts'
+import { BLOCK_ELEMENTS } from '../../src/tensors/blocks.ts'
+import { isDrawn, seedThatDraws } from '../support/mask-of.ts'
+import { bits, runOnTensor, runOperator } from '../support/run-operator.ts'
 
 const name = 'model.layers.0.mlp.up_proj.weight'
-
-/** Element i is drawn when word i mod 4 of block ⌊i/4⌋ is below ⌊p · 2³²⌋. */
-function isDrawn(i: number, p: number, seed: number): boolean {
-  const block = philox([Math.floor(i / 4), 0, 0, 0], maskKey(seed, name))
-  return block[i % 4]! < dropThreshold(p)
-}
 
 function moments(values: Float32Array): { mean: number; variance: number } {
   const mean = values.reduce((sum, x) => sum + x, 0) / values.length
@@ -42,7 +39,7 @@ describe('dare', () => {
   })
 
   it('gives the worked example of the paper at p = 0.5 for every k', async () => {
-    const seed = seedThatDraws([true, false, true, false])
+    const seed = seedThatDraws([true, false, true, false], name)
     const rows: [number, number[]][] = [
       [0, [0, -4, 0, -8]],
       [0.5, [0.5, -3, 1.5, -6]],
@@ -64,7 +61,7 @@ describe('dare', () => {
     const [p, k, seed] = [0.3, -0.5, 7]
     const out = await runOnTensor(dare, [x], { name, parameters: { p, k, seed } })
     const kept = Math.fround((1 - k * p) / (1 - p))
-    const expected = x.map((value, i) => value * (isDrawn(i, p, seed) ? k : kept))
+    const expected = x.map((value, i) => value * (isDrawn(i, p, seed, name) ? k : kept))
     assert.deepEqual(bits(out), bits(expected))
   })
 
@@ -99,7 +96,7 @@ describe('dare', () => {
     const x = Float32Array.from({ length: 70_003 }, (_, i) => Math.fround(Math.sin(i)) / 50)
     const parameters = { p: 0.7, seed: 3 }
     const out = await runOnTensor(dare, [x], { name, mode: 'mergekit', parameters })
-    const masked = x.map((value, i) => (isDrawn(i, 0.7, 3) ? 0 : value))
+    const masked = x.map((value, i) => (isDrawn(i, 0.7, 3, name) ? 0 : value))
     const factor = Math.fround(norm(x) / norm(masked))
     assert.deepEqual(
       out,
@@ -111,24 +108,97 @@ describe('dare', () => {
     assert.ok(one[0] === 0 || one[0] === 0.5)
   })
 
-  it('draws the same mask again, and another one for another name or seed', async () => {
-    const first = await hash('a', 0)
-    assert.equal(await hash('a', 0), first)
-    assert.notEqual(await hash('b', 0), first)
-    assert.notEqual(await hash('a', 1), first)
+  it('draws one mask for 1, 2 and 7 chunks, in every order of tensors, by seed and name', async () => {
+    const ones = new Float32Array(7 * BLOCK_ELEMENTS).fill(1)
+    const hashes = async (names: readonly string[], chunkBlocks: number, seed = 0) => {
+      const deltas = [Object.fromEntries(names.map((tensor) => [tensor, ones]))]
+      const out = await runOperator(dare, deltas, { chunkBlocks, parameters: { p: 0.5, seed } })
+      return names.map((tensor) => createHash('sha256').update(out[tensor]!).digest('hex'))
+    }
+    const [a, b] = await hashes(['a', 'b'], 7)
+    assert.notEqual(a, b)
+    for (const blocks of [4, 1]) assert.deepEqual(await hashes(['b', 'a'], blocks), [b, a])
+    assert.notEqual((await hashes(['a'], 7, 1))[0], a)
   })
 })
 
-function seedThatDraws(mask: readonly boolean[]): number {
-  for (let seed = 0; ; seed++) {
-    if (mask.every((drawn, i) => isDrawn(i, 0.5, seed) === drawn)) return seed
-  }
-}
+describe('dare of selected elements', () => {
+  const run = (values: readonly number[] | Float32Array, parameters: object, mask?: number[]) =>
+    runOnTensor(dare, mask === undefined ? [values] : [values, mask], {
+      name,
+      parameters: { ...parameters },
+      chunkBlocks: 1,
+    })
 
-async function hash(tensor: string, seed: number): Promise<string> {
-  const x = new Float32Array(100_000).fill(1)
-  const out = await runOnTensor(drop, [x], { name: tensor, parameters: { p: 0.5, seed } })
-  return createHash('sha256').update(out).digest('hex')
+  it('draws what a second input marks: the worked example of the paper for every k', async () => {
+    const rows: [number, number[]][] = [
+      [0, [0, -4, 0, -8]],
+      [0.5, [0.5, -3, 1.5, -6]],
+      [1, [1, -2, 3, -4]],
+      [-1, [-1, -6, -3, -12]],
+    ]
+    for (const [k, expected] of rows) {
+      const out = await run([1, -2, 3, -4], { k, select: 'mask' }, [5, 0, -1e-40, -0])
+      assert.deepEqual([...out].map(positiveZero), expected)
+    }
+  })
+
+  it('draws the negative elements, with the share that they really are', async () => {
+    const out = await run([-1, -1, 1, 1], { k: 0.5, select: 'sign' })
+    assert.deepEqual([...out], [-0.5, -0.5, 1.5, 1.5])
+    const three = await run([-1, 0, 2, 4, -0], { k: 0, select: 'sign' })
+    assert.deepEqual(
+      [...three].map(positiveZero),
+      [0, 0, 2, 4, 0].map((x) => Math.fround(x * 1.25)),
+    )
+  })
+
+  it('draws the smallest, so that k = 0 gives what trim keeps times n over the kept', async () => {
+    const random = createRandom('dare of the smallest')
+    const x = Float32Array.from({ length: BLOCK_ELEMENTS + 77 }, () => random.below(99) - 49)
+    const p = 0.3
+    const drawn = Math.floor(p * x.length)
+    const trimmed = await runOnTensor(trim, [x], {
+      name,
+      parameters: { density: (x.length - drawn + 0.5) / x.length },
+    })
+    const factor = Math.fround(x.length / (x.length - drawn))
+    assert.deepEqual(
+      (await run(x, { p, select: 'magnitude' })).map(positiveZero),
+      trimmed.map((value) => value * factor),
+    )
+    const halved = await run([3, -1, 1, -4, 0.5], { p: 0.4, k: 0.5, select: 'magnitude' })
+    const r = Math.fround((1 - 0.5 * 0.4) / (1 - 0.4))
+    assert.deepEqual(
+      [...halved],
+      [3, -1, 0.5 / r, -4, 0.25 / r].map((x) => Math.fround(x * r)),
+    )
+  })
+
+  it('is k · Δ where everything is drawn, and the identity where nothing is', async () => {
+    for (const k of [0, -1, 0.5]) {
+      const all = await run([-1, -2, -3], { k, select: 'sign' })
+      assert.deepEqual([...all].map(positiveZero), [-k, -2 * k, -3 * k].map(positiveZero))
+      const none = await run([1, 0, 3], { k, select: 'sign' })
+      assert.deepEqual([...none], [1, 0, 3])
+      assert.deepEqual([...(await run([1, -2], { k, select: 'mask' }, [0, 0]))], [1, -2])
+    }
+  })
+
+  it('keeps the mean of the factors', async () => {
+    const random = createRandom('dare of selected')
+    const x = Float32Array.from({ length: 10_001 }, () => random.normal())
+    const mask = Array.from(x, () => Number(random.below(10) < 3))
+    for (const select of ['sign', 'magnitude', 'mask']) {
+      const out = await run(x, { p: 0.4, k: -0.5, select }, select === 'mask' ? mask : undefined)
+      const mean = out.reduce((sum, value, i) => sum + value / x[i]!, 0) / x.length
+      assert.ok(Math.abs(mean - 1) < 1e-6, `${select}: ${mean}`)
+    }
+  })
+})
+
+function positiveZero(value: number): number {
+  return value + 0
 }
 
 function norm(values: Float32Array): number {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { operator as dare } from '../../src/operators/dare.ts'
 import { operator as scale } from '../../src/operators/scale.ts'
 import { operator as taskArithmetic } from '../../src/operators/task-arithmetic.ts'
 import { createRandom } from '../../src/random.ts'
@@ -17,11 +18,48 @@ describe('scale', () => {
   })
 
   it('composes to (1 + a)·(1 + b) within one unit in the last place', async () => {
+    for (const [a, b] of [
+      [0.5, 0.5],
+      [0.5, -0.25],
+      [-0.75, 2],
+      [-1, 3],
+    ] as const) {
+      const first = await runOnTensor(scale, [x], { parameters: { alpha: a } })
+      const both = bits(await runOnTensor(scale, [first], { parameters: { alpha: b } }))
+      const alpha = (1 + a) * (1 + b) - 1
+      const once = bits(await runOnTensor(scale, [x], { parameters: { alpha } }))
+      both.forEach((value, i) => assert.ok(Math.abs(value - once[i]!) <= 1))
+    }
+  })
+
+  it('composes within two units where the factors are rounded, too', async () => {
     const first = await runOnTensor(scale, [x], { parameters: { alpha: 0.3 } })
     const both = bits(await runOnTensor(scale, [first], { parameters: { alpha: -0.4 } }))
     const once = bits(await runOnTensor(scale, [x], { parameters: { alpha: 1.3 * 0.6 - 1 } }))
-    // Two roundings of the values and one of each factor.
     both.forEach((value, i) => assert.ok(Math.abs(value - once[i]!) <= 2))
+  })
+
+  it('goes further or less far in attention and MLP blocks', async () => {
+    const parameters = { alpha: 0.5, attention: 0, mlp: 2 }
+    for (const [name, factor] of [
+      ['model.layers.0.self_attn.q_proj.weight', 1],
+      ['vit.encoder.layer.3.attention.output.dense.weight', 1],
+      ['model.layers.0.mlp.up_proj.weight', 2],
+      ['vit.encoder.layer.3.output.dense.weight', 2],
+      ['model.layers.0.input_layernorm.weight', 1.5],
+      ['lm_head.weight', 1.5],
+    ] as const) {
+      const out = await runOnTensor(scale, [x], { name, parameters })
+      assert.deepEqual(bits(out), bits(x.map((value) => value * factor)))
+    }
+  })
+
+  it('scales the kept factor of a DARE before it', async () => {
+    const dropped = await runOnTensor(dare, [x], { parameters: { p: 0.5 } })
+    const both = await runOnTensor(scale, [dropped], { parameters: { alpha: 0.5 } })
+    const kept = both.filter((value) => value !== 0).length
+    assert.ok(kept > 400 && kept < 600)
+    both.forEach((value, i) => assert.ok(value === 0 || value === Math.fround(3 * x[i]!)))
   })
 })
 

@@ -56,6 +56,44 @@ describe('trim', () => {
     }
   })
 
+  it('ranks within rows, and takes the first dimension of four for rows', async () => {
+    const parameters = { density: 0.5, over: 'row' }
+    const x = Float32Array.of(1, -1, 1, 5, 2, 3, 3, -3, 0, 9, 9, 9)
+    for (const shape of [
+      [3, 4],
+      [3, 2, 1, 2],
+    ]) {
+      const out = await runOnTensor(trim, [x], { shape, parameters })
+      assert.deepEqual([...out], [1, 0, 0, 5, 0, 3, 3, 0, 0, 9, 9, 0])
+    }
+    const row = await runOnTensor(trim, [x], { parameters })
+    assert.deepEqual(bits(row), bits(oracle(x, 0.5)))
+  })
+
+  it('agrees with a sort in rows that are longer than a chunk', async () => {
+    const shape = [3, BLOCK_ELEMENTS + 111]
+    const x = sample(shape[0]! * shape[1]!, 50_000)
+    const parameters = { density: 0.3, over: 'row' }
+    const out = await runOnTensor(trim, [x], { shape, parameters, chunkBlocks: 1 })
+    for (let from = 0; from < x.length; from += shape[1]!) {
+      const part = (values: Float32Array) => values.subarray(from, from + shape[1]!)
+      assert.deepEqual(bits(part(out)), bits(oracle(part(x), 0.3)))
+    }
+  })
+
+  it('drops the largest instead, and keeps as many of the others', async () => {
+    const x = [5, 4, 3, 2, 1, -9]
+    for (const [over, expected] of [
+      ['tensor', [0, 0, 3, 2, 1, 0]],
+      ['all', [0, 0, 3, 2, 1, 0]],
+      ['row', [0, 4, 0, 2, 1, 0]],
+    ] as const) {
+      const parameters = { density: 0.5, over, drop: 'largest' }
+      const out = await runOnTensor(trim, [x], { shape: [3, 2], parameters })
+      assert.deepEqual([...out], expected)
+    }
+  })
+
   it('keeps subnormal differences apart', async () => {
     const x = Float32Array.of(1e-45, -3e-45, 2e-45, 1e-38)
     const out = await runOnTensor(trim, [x], { parameters: { density: 0.5 } })

@@ -109,6 +109,30 @@ describe('recipe', () => {
     )
   })
 
+  it('takes a second input where an edit looks at one, and only there', () => {
+    const dare = (select: string, inputs: DraftNode[]): DraftNode => ({
+      operator: 'dare',
+      parameters: { select },
+      inputs,
+    })
+    assert.notEqual(idOf(dare('mask', [a, b])), idOf(dare('mask', [b, a])))
+    fails(dare('mask', [a]), 'E_ARITY')
+    fails(dare('random', [a, b]), 'E_ARITY')
+    fails(dare('mask', [a, b, c]), 'E_ARITY')
+  })
+
+  it('refuses values that do not go together', () => {
+    fails(edit('darex', { p: 0.5, q: 0.4 }), 'E_PARAMETER_RANGE')
+    fails(edit('della', { density: 0.1, epsilon: 0.2 }), 'E_PARAMETER_RANGE')
+  })
+
+  it('has one identity for all spellings of a scope', () => {
+    const scoped = (scope: string): DraftNode => ({ ...edit('drop', {}), scope }) as DraftNode
+    assert.equal(idOf(scoped('b*|a|!c')), idOf(scoped('!c|a|b**|a')))
+    assert.equal(idOf(scoped('*')), idOf(scoped('all')))
+    fails(scoped('!c'), 'E_SCOPE')
+  })
+
   it('takes the parameters of a codec that it goes through', () => {
     const through = edit.bind(null, 'through')
     assert.equal(idOf(through({})), idOf(through({ codec: 'bitdelta', factor: 1, zeros: 'keep' })))

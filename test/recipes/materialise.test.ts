@@ -56,6 +56,10 @@ function createModel(name: string): Checkpoint {
   const entries = {
     'layers.0.weight': ['F32', [2 * BLOCK_ELEMENTS + 10, 1], values(2 * BLOCK_ELEMENTS + 10)],
     'layers.1.weight': ['F32', [40, 5], values(200)],
+    // Rows of which no chunk holds a whole number, and rows longer than a chunk of one block.
+    'layers.2.weight': ['F32', [130, 1021], values(130 * 1021)],
+    'layers.3.weight': ['F32', [3, BLOCK_ELEMENTS + 5], values(3 * (BLOCK_ELEMENTS + 5))],
+    'layers.4.weight': ['F32', [2, 3, 2, 2], values(24)],
     'norm.weight': ['F32', [7], values(7)],
     steps: ['I64', [1], BigInt64Array.of(5n)],
     unused: ['F32', [0, 3], new Float32Array(0)],
@@ -123,6 +127,27 @@ const trees: Readonly<Record<string, DraftNode>> = {
     parameters: { lambda: 0.5 },
     inputs: [{ operator: 'through', inputs: [dare(leaves[1]!)] }, { weights: baseId }],
   },
+  rows: {
+    operator: 'trim',
+    parameters: { over: 'row', density: 0.5 },
+    scope: 'all',
+    inputs: [{ operator: 'della', inputs: [leaves[1]!] }],
+  },
+  'ties of rows, of tensors and of chunks': {
+    operator: 'ties',
+    inputs: [
+      { operator: 'breadcrumbs', inputs: [leaves[0]!] },
+      { operator: 'della', parameters: { over: 'tensor' }, inputs: [leaves[1]!] },
+      { operator: 'della', parameters: { epsilon: 0.1 }, scope: 'all', inputs: [leaves[2]!] },
+      leaves[2]!,
+    ],
+  },
+  'what a recipe marks': {
+    operator: 'dare',
+    parameters: { select: 'mask', k: -1 },
+    scope: 'all',
+    inputs: [leaves[0]!, { operator: 'trim', parameters: { over: 'row' }, inputs: [leaves[1]!] }],
+  },
   'trim over a codec': {
     operator: 'trim',
     parameters: { over: 'all', density: 0.5 },
@@ -184,6 +209,49 @@ describe('openVariant', () => {
     floats(await bytesFrom(merged, 'norm.weight')).forEach((value, i) =>
       assert.ok(Math.abs(value - expected[i]!) < 1e-7),
     )
+  })
+
+  it('reaches the tensors that a scope names, integers and what has no elements never', async () => {
+    const scale = { operator: 'scale', parameters: { alpha: -1 }, inputs: [leaves[0]!] }
+    const variant = await open({ ...scale, scope: '*.1.*|norm*|steps|unused' })
+    for (const name of variant.tensors.keys()) {
+      const isReached = name === 'layers.1.weight' || name === 'norm.weight'
+      const expected = await bytesIn(isReached ? base : posts[0]!, name)
+      if (name === 'steps' || name === 'unused')
+        assert.ok(expected.equals(await bytesIn(base, name)))
+      assert.ok((await bytesFrom(variant, name)).equals(expected), name)
+    }
+  })
+
+  it('takes a second input that is zero for a mask that marks nothing', async () => {
+    const parameters = { select: 'mask', k: 0 }
+    const inputs = [leaves[0]!, { weights: baseId }]
+    const same = await open({ operator: 'dare', parameters, scope: 'all', inputs })
+    const scaled = { operator: 'scale', parameters: { alpha: 0 }, inputs: [leaves[0]!] }
+    assert.equal(await hashOf(same), await hashOf(await open(scaled)))
+    const nothing = { operator: 'dare', parameters, scope: 'all', inputs: inputs.toReversed() }
+    await sameAs(await open(nothing), base)
+  })
+
+  it('gives each row what it would get alone, whatever else is in the tensor', async () => {
+    const root = {
+      operator: 'trim',
+      parameters: { over: 'row', density: 0.4 },
+      inputs: [leaves[0]!],
+    }
+    const variant = await open(root)
+    const name = 'layers.2.weight'
+    const [w0, w1] = [floats(await bytesIn(base, name)), floats(await bytesIn(posts[0]!, name))]
+    const out = floats(await bytesFrom(variant, name))
+    for (let from = 0; from < out.length; from += 1021) {
+      const row = Array.from({ length: 1021 }, (_, i) => Math.fround(w1[from + i]! - w0[from + i]!))
+      const order = [...row.keys()].sort((a, b) => Math.abs(row[b]!) - Math.abs(row[a]!) || a - b)
+      const kept = new Set(order.slice(0, 408))
+      row.forEach((value, i) => {
+        const expected = kept.has(i) ? Math.fround(w0[from + i]! + value) : w0[from + i]!
+        assert.equal(out[from + i], expected)
+      })
+    }
   })
 
   for (const [name, root] of Object.entries(trees)) {
@@ -273,6 +341,11 @@ describe('openVariant', () => {
     for (const name of variant.tensors.keys()) {
       assert.deepEqual([...floats(await bytesFrom(variant, name))], [3, 3, 3, 3])
     }
+    const marks = { weights: publish('marks', tiedModel(7, 8)) }
+    const masked = { operator: 'dare', parameters: { select: 'mask', k: 3 }, scope: 'all' }
+    const by = await open({ ...masked, inputs: [{ delta: source.id }, marks] }, { base: id })
+    // The marks have a head of their own, but they are only looked at.
+    assert.deepEqual([...floats(await bytesFrom(by, 'lm_head.weight'))], [4, 4, 4, 4])
     const untied = await open({ weights: publish('untied', tiedModel(2, 5)) }, { base: id })
     assert.deepEqual([...floats(await bytesFrom(untied, 'lm_head.weight'))], [5, 5, 5, 5])
   })

@@ -4,7 +4,7 @@ import { loadCodecs } from '../../src/codecs/index.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
 import { DeltaswarmError, NotFoundError } from '../../src/errors.ts'
 import { loadOperators } from '../../src/operators/index.ts'
-import { type DraftNode, recipeOf } from '../../src/recipes/canonical-recipe.ts'
+import { type DraftNode, type RecipeDraft, recipeOf } from '../../src/recipes/canonical-recipe.ts'
 import { type Plan, type PlanContext, planRecipe, type Sources } from '../../src/recipes/plan.ts'
 import type { Recipe } from '../../src/recipes/recipe.ts'
 import { BLOCK_ELEMENTS } from '../../src/tensors/blocks.ts'
@@ -148,6 +148,39 @@ describe('planRecipe', () => {
     assert.equal(unknown.id, 'E_UNKNOWN_OPERATOR')
     const [spelled] = await problemsOf(planRecipe(change({ parameters: {} }), sources, context))
     assert.equal(spelled.id, 'E_RECIPE_SPELLING')
+  })
+
+  it('refuses a scope that reaches no tensor of a weight dtype', async () => {
+    const edit = (scope: string): DraftNode => ({ operator: 'dare', scope, inputs: [delta()] })
+    for (const scope of ['matrice', 'steps', '*.1.*', 'all|!*']) {
+      const [error] = await problemsOf(plan(edit(scope)))
+      assert.equal(error.id, 'E_EMPTY_SCOPE')
+      assert.match(error.message, /^the scope .* of dare reaches no tensor of the base$/)
+    }
+    assert.deepEqual((await plan(edit('norm*'))).changed, [matrix, norm])
+  })
+
+  it('states the memory of rows and of whole tensors', async () => {
+    const rows = (over: string): DraftNode => ({
+      operator: 'della',
+      parameters: { over },
+      inputs: [delta()],
+    })
+    const [chunk, row] = [BLOCK_ELEMENTS * 4, 3 * BLOCK_ELEMENTS * 4]
+    models.tall = memoryCheckpoint({
+      [matrix]: ['F32', [4, 3 * BLOCK_ELEMENTS], new Float32Array(12 * BLOCK_ELEMENTS)],
+    })
+    const memoryOf = async (node: DraftNode): Promise<number> => {
+      const draft = { base: idOf('tall'), root: { ...node, inputs: [{ weights: idOf('other') }] } }
+      models.other = models.tall!
+      const options = { ...context, chunkElements: BLOCK_ELEMENTS }
+      return (await planRecipe(recipeOf(draft as RecipeDraft, entries), sources, options)).memory
+    }
+    const chunks = await memoryOf({ operator: 'drop', inputs: [] })
+    const [byRow, whole] = [await memoryOf(rows('row')), await memoryOf(rows('tensor'))]
+    // Windows of a row and a chunk for input and result, and two rows of scratch.
+    assert.ok(Math.abs(byRow - chunks - (4 * row + 2 * chunk + 2 * chunk - chunk)) < chunk / 2)
+    assert.ok(whole - chunks > 4 * 4 * row && whole - chunks < 4 * 4 * row + 24 * chunk)
   })
 
   it('refuses statistics nested so deeply that inputs are read hundreds of times', async () => {

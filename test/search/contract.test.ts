@@ -6,7 +6,7 @@ const strategies = await loadStrategies()
 
 describe('strategies', () => {
   it('are the files of their folder', () => {
-    assert.deepEqual(strategies.ids, ['hill-climb'])
+    assert.deepEqual(strategies.ids, ['hill-climb', 'line-search'])
   })
 })
 

@@ -47,15 +47,10 @@ describe('hill-climb', () => {
 
   it('puts every edit on a published delta, scale in both directions', () => {
     const champion = recipeOf({ base, root: leaf }, entries)
-    const proposals = strategy.propose({
-      ...entries,
-      champion,
-      tried: new Set(),
-      count: 7,
-      seed: 0,
-    })
-    const tops = proposals.map(({ root }) => (root as OperatorNode).operator)
     const edits = entries.operators.ids.filter((id) => entries.operators.get(id).kind === 'edit')
+    const count = edits.length + 1
+    const proposals = strategy.propose({ ...entries, champion, tried: new Set(), count, seed: 0 })
+    const tops = proposals.map(({ root }) => (root as OperatorNode).operator)
     assert.deepEqual([...new Set(tops)].toSorted(), edits)
     assert.equal(tops.filter((id) => id === 'scale').length, tops.length - edits.length + 1)
   })

@@ -15,13 +15,31 @@ const highDigits: usize = scratch + 0x3000
 /** Room for the four words of one Philox block. */
 const words: usize = scratch + 0x4000
 
+/** Up to this width counting what is larger costs less than clearing the tables of digits. */
+const fewest: u32 = 32
+
 export function rankRows(x: usize, ranks: usize, order: usize, rows: u32, width: u32): void {
   const bytes = width << 2
-  for (; rows > 0; rows--, x += bytes, ranks += bytes) rankRow(x, ranks, order, width)
+  for (; rows > 0; rows--, x += bytes, ranks += bytes) {
+    if (width <= fewest) countLarger(x, ranks, width)
+    else sortRow(x, ranks, order, width)
+  }
+}
+
+function countLarger(x: usize, ranks: usize, width: u32): void {
+  for (let i: u32 = 0; i < width; i++) {
+    const magnitude = load<u32>(x + (i << 2)) & magnitudes
+    let rank: u32 = 0
+    for (let j: u32 = 0; j < width; j++) {
+      const other = load<u32>(x + (j << 2)) & magnitudes
+      rank += u32(other > magnitude) + (u32(other == magnitude) & u32(j < i))
+    }
+    store<u32>(ranks + (i << 2), rank)
+  }
 }
 
 /** A radix sort in three passes, each of which keeps the order of equal digits. */
-function rankRow(x: usize, ranks: usize, order: usize, width: u32): void {
+function sortRow(x: usize, ranks: usize, order: usize, width: u32): void {
   memory.fill(lowDigits, 0, 0x4000)
   for (let i: u32 = 0; i < width; i++) {
     const magnitude = load<u32>(x + (i << 2)) & magnitudes

@@ -1,29 +1,42 @@
-import { dropThreshold, maskKey } from '../../random.ts'
+import type { Kernels, Region } from '../../compute/kernels.ts'
 import { sliceRegion } from '../../compute/slice-region.ts'
 import { BLOCK_ELEMENTS } from '../../tensors/blocks.ts'
+import type { TensorSpec } from '../../tensors/tensor.ts'
 import type { Statistic } from './statistic.ts'
 
 /** Below this mergekit does not rescale. */
 const LEAST_NORM = 1e-7
 
+/** Puts what a mask leaves of elements `from … from+count` into `out`. */
+export type Mask = (x: Region, out: Region, from: number, count: number) => void
+
+export interface L1RatioInit {
+  /** Starts a tensor; `scratch` is all but the first. */
+  open(kernels: Kernels, spec: TensorSpec, scratch: readonly Region[]): Mask
+  /** Elements after which a chunk may end; default: a block. */
+  pieceOf?(spec: TensorSpec): number
+}
+
 /**
- * What a random mask leaves of a tensor's magnitude: ‖Δ‖₁ ÷ ‖masked Δ‖₁, mergekit's factor for DARE
- * where the paper has 1/(1 − p). Needs one chunk of scratch.
+ * What a mask leaves of a tensor's magnitude: ‖Δ‖₁ ÷ ‖masked Δ‖₁, mergekit's factor where papers have
+ * the keep probability. Needs one chunk of scratch besides the mask's.
  */
-export function l1Ratio(p: number, seed: number): Statistic<number> {
+export function l1Ratio({ open, pieceOf = () => BLOCK_ELEMENTS }: L1RatioInit): Statistic<number> {
   return {
     scope: 'tensor',
     passes: 1,
-    start({ kernels, scratch: [masked] }) {
+    start({ kernels, scratch: [masked, ...rest] }) {
+      let mask: Mask
       let [before, after] = [0, 0]
       return {
-        scan(_pass, { name }, [x], from, count) {
-          const mask = { key: maskKey(seed, name), threshold: dropThreshold(p), from }
-          kernels.maskedScale(x!, masked!, count, { ...mask, kept: 1, dropped: 0 })
-          for (let at = 0; at < count; at += BLOCK_ELEMENTS) {
-            const size = Math.min(BLOCK_ELEMENTS, count - at)
-            before += kernels.sumMagnitudes(sliceRegion(x!, at * 4, size * 4), size)
-            after += kernels.sumMagnitudes(sliceRegion(masked!, at * 4, size * 4), size)
+        scan(_pass, spec, [x], from, count) {
+          if (from === 0) mask = open(kernels, spec, rest)
+          mask(x!, masked!, from, count)
+          const piece = pieceOf(spec)
+          for (let at = 0; at < count; at += piece) {
+            const size = Math.min(piece, count - at)
+            before += sumOf(kernels, x!, at, size)
+            after += sumOf(kernels, masked!, at, size)
           }
         },
         endPass() {},
@@ -31,4 +44,13 @@ export function l1Ratio(p: number, seed: number): Statistic<number> {
       }
     },
   }
+}
+
+function sumOf(kernels: Kernels, x: Region, from: number, count: number): number {
+  let sum = 0
+  for (let at = 0; at < count; at += BLOCK_ELEMENTS) {
+    const size = Math.min(BLOCK_ELEMENTS, count - at)
+    sum += kernels.sumMagnitudes(sliceRegion(x, (from + at) * 4, size * 4), size)
+  }
+  return sum
 }

@@ -14,6 +14,11 @@ export function keepsAll(selection: Selection): boolean {
   return selection === everything
 }
 
+/** Whether nothing is kept. */
+export function keepsNone(selection: Selection): boolean {
+  return selection === nothing
+}
+
 export interface TopMagnitudes {
   readonly over: 'tensor' | 'all'
   /** ⌊density · elements⌋ are kept, and of equals those with the lowest index. */
@@ -81,14 +86,18 @@ const LOW_BINS = 2 ** 15
 /** Elements after which a histogram's counts of 32 bits are put aside. */
 const MOST_COUNTED = 2 ** 31
 
-interface SearchOptions {
+export interface SearchOptions {
   readonly over: TopMagnitudes['over']
   readonly keep: number
   readonly inclusive: boolean
 }
 
 /** Narrows down the magnitude of rank `keep`: its high bits, its low bits, where its equals are. */
-function createSearch(kernels: Kernels, table: Region, { over, keep, inclusive }: SearchOptions) {
+export function createSearch(
+  kernels: Kernels,
+  table: Region,
+  { over, keep, inclusive }: SearchOptions,
+) {
   const counts = table.u32
   /** What they were before they were cleared in the middle of a pass. */
   let aside: Float64Array | undefined

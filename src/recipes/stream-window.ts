@@ -2,7 +2,8 @@ import type { Region } from '../compute/kernels.ts'
 import type { Lease } from '../compute/lease.ts'
 import { sliceRegion } from '../compute/slice-region.ts'
 import type { Unit } from '../operators/index.ts'
-import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
+import { rowBlockElements } from '../tensors/blocks.ts'
+import { elementsOf, rowElements, type TensorSpec } from '../tensors/tensor.ts'
 
 /**
  * Puts elements `from … from+count` of a node's delta into `out`. Chunks are asked for in order; 0
@@ -21,13 +22,8 @@ export function partElements(unit: Unit, spec: TensorSpec, chunk: number): numbe
   const elements = elementsOf(spec.shape)
   if (unit === 'tensor' || elements === 0) return elements
   if (unit === 'elements') return Math.min(chunk, elements)
-  const row = rowElements(spec)
-  return Math.min(elements, Math.max(1, Math.floor(chunk / row)) * row)
-}
-
-/** A row is everything but the first dimension; a tensor of rank 0 or 1 is one row. */
-export function rowElements({ shape }: Pick<TensorSpec, 'shape'>): number {
-  return elementsOf(shape.length < 2 ? shape : shape.slice(1))
+  const rows = rowBlockElements(rowElements(spec))
+  return Math.min(elements, Math.max(1, Math.floor(chunk / rows)) * rows)
 }
 
 /** Elements of a tensor that a window holds which reads `step` of them and shows at most `most`. */
@@ -67,7 +63,6 @@ export function openWindow(
   async function readStep(): Promise<void> {
     const [from, count] = [end, Math.min(step, elements - end)]
     const into = regions.map((region) => sliceRegion(region, (from - start) * 4, count * 4))
-    end = start // nothing is held if a stream fails
     await settle(streams.map((stream, i) => stream(into[i]!, from, count)))
     end = from + count
   }
