@@ -49,16 +49,19 @@ function rowOf(
 /** Names that are spelt out; `--json` has all. */
 const SHOWN = 3
 
-function passedThrough({ steps, whole, untouched }: EditPreview): string[] {
+/** What is left as it is, so that nothing is skipped without a word; edits of one scope together. */
+function passedThrough({ steps, untouched }: EditPreview): string[] {
   const lines: string[] = []
-  const say = (by: string, passes: readonly string[]): void => {
-    if (passes.length === 0) return
-    const more = passes.length > SHOWN ? ` and ${passes.length - SHOWN} more` : ''
+  for (const [scope, group] of Map.groupBy(steps, (step) => step.scope)) {
+    const { passes } = group[0]!
+    if (passes.length === 0) continue
     const names = passes.slice(0, SHOWN).join(', ')
-    lines.push(`${by} passes through ${passes.length} tensors outside its scope: ${names}${more}`)
+    const more = passes.length > SHOWN ? ` and ${passes.length - SHOWN} more` : ''
+    lines.push(
+      `${group.map(({ operator }) => operator).join(', ')} (scope ${scope}): ` +
+        `${passes.length} tensors outside the scope pass through: ${names}${more}`,
+    )
   }
-  for (const { operator, scope, passes } of steps) say(`${operator} (scope ${scope})`, passes)
-  if (steps.length > 1) say('all together', whole.passes)
   if (untouched > 0)
     lines.push(`${untouched} tensors are the base's: the delta does not touch them`)
   return lines

@@ -3,7 +3,7 @@ import type { TensorSpec } from '../tensors/tensor.ts'
 import { openStream } from './delta-stream.ts'
 import { nodeAt, type PlanNode } from './plan-node.ts'
 import type { Plan } from './plan.ts'
-import type { DeltaStream } from './row-stream.ts'
+import type { DeltaStream } from './stream-window.ts'
 import { type Findings, startJob } from './tensor-job.ts'
 
 /** A delta to look at: what a plan's recipe denotes, or a node inside of it. */

@@ -101,7 +101,7 @@ describe('edit', () => {
       /^edit\tintensity\texpected\tchange\tcosine\ttensors\tweights\ndare\t9\.04\t/,
     )
     assert.match(stdout, /^measured over all 70 tensors of the delta$/m)
-    assert.match(stdout, /^dare \(scope matrices\) passes through 46 tensors outside its scope: /m)
+    assert.match(stdout, /^dare \(scope matrices\): 46 tensors outside the scope pass through: /m)
     assert.match(stdout, /^stored as raw it would take \d+ kB, [\d.]+ bits per weight$/m)
     assert.match(stdout, /^needs [\d.]+ MB beside the \d+ MB of the process, /m)
     assert.match(stdout, /^dare of d {2}recipe, own \d+ B, closure 1\.19 MB$/m)
