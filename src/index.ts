@@ -31,9 +31,15 @@ export {
   type SectionSink,
 } from './codecs/index.ts'
 export {
-  chooseCodecs,
   type CodecChoice,
+  type CodecChooser,
+  createCodecChooser,
+} from './codecs/manifest/choose-codec.ts'
+export {
   encodeTensor,
+  type Loss,
+  relativeError,
+  type StoredTensor,
   type TensorCodec,
 } from './codecs/manifest/encode-delta.ts'
 export { checkContents } from './codecs/manifest/layout.ts'

@@ -1,6 +1,6 @@
 import {
-  chooseCodecs,
   type CodecChoice,
+  createCodecChooser,
   InvalidInputError,
   type Mode,
   NotAllowedError,
@@ -86,7 +86,7 @@ async function editDelta(
 ): Promise<Edited> {
   const { name, codec, publish, dryRun, edits, summary } = request
   // Said before anything is decoded.
-  chooseCodecs([], codec, node.engine.codecs)
+  createCodecChooser(codec, node.engine)
   if (name === undefined) {
     throw new InvalidInputError('E_NAME_NEEDED', 'a delta needs a name', {
       expected: '--name NAME',

@@ -1,8 +1,8 @@
 import {
-  chooseCodecs,
   type CID,
   type CodecChoice,
   compareNames,
+  createCodecChooser,
   leavesOf,
   openDeltas,
   planRecipe,
@@ -49,17 +49,17 @@ export async function materialise(
     node,
     {
       specs,
-      codecs: chooseCodecs(specs, codec, engine.codecs),
+      codec: createCodecChooser(codec, engine),
       tensor: (spec) => deltas.tensor(spec.name),
     },
-    {
+    async () => ({
       base: recipe.base,
       architecture: (await bases.open(recipe.base)).folder.architecture ?? 'unknown',
       author: node.peer,
       name,
       licence: await commonLicence(node, parents),
       parents: [...parents],
-    },
+    }),
     options,
   )
 }

@@ -1,8 +1,8 @@
 import {
-  chooseCodecs,
   type CID,
   type CodecChoice,
   compareCheckpoints,
+  createCodecChooser,
   deltaTensor,
   IncompatibleError,
   InvalidInputError,
@@ -34,7 +34,10 @@ export interface PublishRequest {
   readonly dryRun?: boolean
 }
 
-export interface Published extends Pick<EncodedDelta, 'bpw' | 'relativeError' | 'editError'> {
+export interface Published extends Pick<
+  EncodedDelta,
+  'bpw' | 'relativeError' | 'editError' | 'perTensor'
+> {
   readonly id: CID
   readonly variant: CID
   readonly tensors: number
@@ -69,10 +72,7 @@ export async function publish(
         fix: 'check which folder is the fine-tune',
       })
     }
-    const codecs = chooseCodecs(changed, request.codec, engine.codecs)
-    const exact =
-      request.edits.length === 0 &&
-      [...codecs.values()].every(({ codec }) => engine.codecs.get(codec).exact)
+    const codec = createCodecChooser(request.codec, engine)
     const plain = (spec: (typeof changed)[number]) =>
       deltaTensor(base.folder.checkpoint, post.checkpoint, spec, engine.kernels)
     // Edits move and drop values, so that a NaN could slip past the codec that would refuse it.
@@ -84,33 +84,40 @@ export async function publish(
     const edited = await openEdits(node, base, post, request.edits, options)
     const content = {
       specs: changed,
-      codecs,
+      codec,
       ...(edited === undefined
         ? { tensor: plain }
         : { tensor: ({ name }: { name: string }) => edited.tensor(name), plain }),
     }
-    const postId = exact
-      ? (await weightsId(post.checkpoint, { signal: options.signal })).id
-      : undefined
-    const facts = {
+    const factsOf = async (exact: boolean) => ({
       base: base.id,
-      ...(postId === undefined ? {} : { post: postId }),
+      ...(exact && edited === undefined
+        ? { post: (await weightsId(post.checkpoint, { signal: options.signal })).id }
+        : {}),
       // Weights without a configuration can be stored, merged and written, only not measured.
       architecture: base.folder.architecture ?? post.architecture ?? 'unknown',
       author: node.peer,
       name: request.name,
       licence: request.licence,
       parents: [...(request.parents ?? [])],
-    }
-    const encoded = await encodeDelta(node, content, facts, { ...options, dryRun })
-    const { cid, root, ownBytes, bpw, relativeError, editError } = encoded
+    })
+    const encoded = await encodeDelta(node, content, factsOf, { ...options, dryRun })
+    const { cid, root, ownBytes, bpw, relativeError, editError, perTensor } = encoded
     if (!dryRun) {
       await keepDelta(node, encoded)
       await announceDelta(node, encoded)
     }
-    const { tensors, elements } = root
-    const variant = recipeId(identityOf(node, encoded))
-    return { id: cid, variant, tensors, elements, bytes: ownBytes, bpw, relativeError, editError }
+    return {
+      id: cid,
+      variant: recipeId(identityOf(node, encoded)),
+      tensors: root.tensors,
+      elements: root.elements,
+      bytes: ownBytes,
+      bpw,
+      relativeError,
+      editError,
+      perTensor,
+    }
   } finally {
     await post.close()
   }

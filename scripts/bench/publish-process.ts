@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { createNode } from '../../node/node.ts'
 import { publish } from '../../node/roles/publisher.ts'
 import {
-  chooseCodecs,
   compareCheckpoints,
   deltaTensor,
   encodeTensor,
@@ -71,8 +70,7 @@ async function encodeRaw(_home: string, base: string, post: string) {
   const choice = { codec: 'raw', parameters: {} }
   for (const spec of changed) {
     const tensor = deltaTensor(from, to, spec, context.kernels)
-    const codec = chooseCodecs(changed, choice, context.codecs).get(spec.name)!
-    await encodeTensor(tensor, codec, () => Promise.resolve(), context)
+    await encodeTensor(tensor, choice, () => Promise.resolve(), context)
   }
   await Promise.all(folders.map((folder) => folder.close()))
   return {}

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { Kernels, Region } from '../compute/kernels.ts'
 import { elementsOf } from '../tensors/tensor.ts'
 import { defineCodec } from './index.ts'
@@ -12,6 +11,7 @@ import {
   weightDType,
 } from './sections/encoding.ts'
 import { createSectionReader } from './sections/section-reader.ts'
+import { createTally } from './sections/tally.ts'
 
 const zeros = {
   type: 'choice',
@@ -68,7 +68,7 @@ export const codec = defineCodec({
     if (!Number.isFinite(scale)) throw outOfRange(tensor.spec.name, 'an F32 scale', scale)
     const withNonzero = policy === 'keep' && nonzeros > 0 && nonzeros < elements
 
-    const hash = createHash('sha256')
+    const tally = createTally(kernels)
     for await (const { count, delta } of eachBlock(tensor)) {
       kernels.packSigns(delta, signs, count)
       clearPadding(signs, count)
@@ -79,10 +79,10 @@ export const codec = defineCodec({
         await sink(NONZERO, nonzero.u8.subarray(0, bitmapBytes(count)))
       }
       unpack(kernels, scale, signs, withNonzero ? nonzero : undefined, out, count)
-      hash.update(out.u8.subarray(0, count * 4))
+      tally.add(delta, out, count)
     }
     if (elements > 0) await sink(SCALE, encodeScale(scale))
-    return { parameters: { zeros: policy }, sha256: new Uint8Array(hash.digest()) }
+    return { parameters: { zeros: policy }, ...tally.finish() }
   },
 
   async open(tensor, sections, { kernels }) {

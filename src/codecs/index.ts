@@ -34,6 +34,12 @@ export interface EncodedTensor {
   readonly sha256: Uint8Array
 }
 
+/** What an encoder finds out besides the sections. */
+export interface Encoding extends Pick<EncodedTensor, 'parameters' | 'sha256'> {
+  /** Σ (Δ̂ − Δ)² in f64, summed block by block; 0 for an exact codec. */
+  readonly squaredError: number
+}
+
 /**
  * Reads one tensor from its first element to its last. Every count but the last is a multiple of
  * `BLOCK_ELEMENTS`. `base` holds the same elements of the base in the tensor's dtype; only an exact
@@ -70,7 +76,7 @@ export interface Codec<T extends ParameterTable = ParameterTable> {
     parameters: ValuesOf<T>,
     sink: SectionSink,
     context: CodecContext,
-  ): Promise<Omit<EncodedTensor, 'spec' | 'codec'>>
+  ): Promise<Encoding>
   /**
    * Checks parameters and section sizes against the spec before it allocates anything; throws
    * `MalformedError` `E_BAD_ENCODING` when they do not fit.

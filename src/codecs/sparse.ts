@@ -1,20 +1,21 @@
-import { createHash } from 'node:crypto'
 import { IncompatibleError } from '../errors.ts'
 import { seedParameter } from '../parameters.ts'
 import { dropThreshold, maskKey } from '../random.ts'
-import { dtypeBytes } from '../tensors/dtype.ts'
 import { elementsOf } from '../tensors/tensor.ts'
 import { defineCodec } from './index.ts'
-import { bitmapBytes, clearPadding, firstOnlyIn, readBitmap } from './sections/bits.ts'
+import { MAX_ELEMENTS } from './manifest/limits.ts'
+import { bitmapBytes, clearPadding, firstOnlyIn } from './sections/bits.ts'
 import { allocateBuffers, blockCapacity, createBlockReader, eachBlock } from './sections/block.ts'
-import {
-  badEncoding,
-  checkSize,
-  checkStored,
-  outOfRange,
-  weightDType,
-} from './sections/encoding.ts'
+import { badEncoding, checkSize, checkStored, weightDType } from './sections/encoding.ts'
+import { decodeMask, encodeMask, maskBytes, maskScratchBytes } from './sections/mask.ts'
 import { createSectionReader } from './sections/section-reader.ts'
+import { createTally } from './sections/tally.ts'
+import {
+  createValueReader,
+  createValueWriter,
+  valueBytes,
+  valueScratchBytes,
+} from './sections/values.ts'
 
 /** Parameters of an explicit mask, which needs no seed and therefore stores none. */
 const explicit = {
@@ -22,7 +23,7 @@ const explicit = {
     type: 'choice',
     default: 'explicit',
     options: ['explicit', 'seeded'],
-    about: 'store one bit per weight, or draw the kept weights again from the seed',
+    about: 'store which weights are kept, or draw them again from the seed',
   },
   values: {
     type: 'choice',
@@ -44,14 +45,26 @@ const parameters = {
   },
 } as const
 
+/** How many values are stored, which only a decoder asks. */
+const kept = {
+  kept: {
+    type: 'number',
+    default: 0,
+    min: 0,
+    max: MAX_ELEMENTS,
+    integer: true,
+    about: 'number of stored values',
+  },
+} as const
+
 /**
- * The kept values in order and which they are. A weight takes b·k bits, where k is the kept share and
- * b the bits of a value, and one more where the mask is stored.
+ * The kept values in order and which they are. With a share k of n weights kept, an explicit mask
+ * takes its entropy, n·H₂(k) bits, within 3 %, and a value that of its bytes.
  *
- * Sections: `values`, the kept elements rounded to nearest even in the dtype of `values`; `mask`,
- * bit i is 1 where element i is kept, for explicit masks only. An explicit mask keeps Δᵢ ≠ 0. A
- * seeded mask keeps what DARE with the same seed and probability keeps (Philox, `maskKey`), zeros
- * among them.
+ * Sections: `values`, the kept elements rounded to nearest even in the dtype of `values`
+ * (`sections/values.ts`); `mask`, per block which elements are kept (`sections/mask.ts`), for
+ * explicit masks only. An explicit mask keeps Δᵢ ≠ 0. A seeded mask keeps what DARE with the same seed
+ * and probability keeps (Philox, `maskKey`), zeros among them.
  *
  * Decoded: where kept, f32 of the stored value; +0 elsewhere. With `values: F32` that is the delta,
  * apart from a −0 that an explicit mask turns into +0.
@@ -59,20 +72,32 @@ const parameters = {
 export const codec = defineCodec({
   id: 'sparse',
   about: 'the weights that are not zero, with a stored or a seeded mask',
-  reference: 'masks: DARE, arXiv 2311.03099; Philox4x32-10, Salmon et al., SC 2011',
+  reference:
+    'masks: DARE, arXiv 2311.03099; Philox4x32-10, Salmon et al., SC 2011; gaps: Golomb, ' +
+    'IEEE Trans. IT 12 (1966); Rice and Plaunt, IEEE Trans. Commun. 19 (1971)',
   exact: false,
   parameters,
 
-  async encode(tensor, { mask, seed, drop, values }, sink, { kernels }) {
-    const { name } = tensor.spec
+  async encode(tensor, { mask, seed, drop, values: dtype }, sink, { kernels }) {
+    const { name, shape } = tensor.spec
     weightDType(tensor.spec)
     const capacity = blockCapacity(tensor.spec)
     const bitBytes = bitmapBytes(capacity)
-    using buffers = allocateBuffers(kernels, [bitBytes, bitBytes, capacity * 4, capacity * 4])
-    const [drawn, nonzero, packed, wide] = buffers.regions
+    using buffers = allocateBuffers(kernels, [
+      bitBytes,
+      bitBytes,
+      maskScratchBytes(capacity),
+      capacity * 4,
+      capacity * 4,
+      valueScratchBytes(elementsOf(shape)),
+    ])
+    const [drawn, nonzero, maskScratch, values, out, scratch] = buffers.regions
+    const section = { kernels, name, dtype, count: elementsOf(shape), scratch }
+    const writer = createValueWriter(section, (bytes) => sink(VALUES, bytes))
     const draw = drawOf(seed, drop, name)
 
-    const hash = createHash('sha256')
+    const tally = createTally(kernels)
+    let total = 0
     for await (const { from, count, delta } of eachBlock(tensor)) {
       kernels.packNonzero(delta, nonzero, count)
       clearPadding(nonzero, count)
@@ -80,54 +105,59 @@ export const codec = defineCodec({
         kernels.maskBits(drawn, count, { ...draw, from })
         const dropped = firstOnlyIn(nonzero.u8, drawn.u8, count)
         if (dropped >= 0) throw notDropped(name, from + dropped, delta.f32[dropped]!, seed, drop)
-      } else await sink(MASK, nonzero.u8.subarray(0, bitmapBytes(count)))
+      } else await sink(MASK, encodeMask(kernels, nonzero, count, maskScratch))
       const bits = mask === 'seeded' ? drawn : nonzero
-      const kept = kernels.compact(delta, bits, wide, count)
-      kernels.narrow(values, wide, packed, kept)
-      kernels.widen(values, packed, wide, kept)
-      const overflow = kernels.firstNonFinite(wide, kept)
-      if (overflow >= 0) throw outOfRange(name, values, wide.f32[overflow])
-      if (kept > 0) await sink(VALUES, packed.u8.subarray(0, kept * dtypeBytes[values]))
-      kernels.expand(wide, bits, packed, count)
-      hash.update(packed.u8.subarray(0, count * 4))
+      const found = kernels.compact(delta, bits, values, count)
+      await writer.write(values, found)
+      total += found
+      kernels.expand(values, bits, out, count)
+      tally.add(delta, out, count)
     }
+    await writer.end()
+    const stored = { mask, values: dtype, kept: total }
     return {
-      parameters: mask === 'seeded' ? { mask, seed, drop, values } : { mask, values },
-      sha256: new Uint8Array(hash.digest()),
+      parameters: mask === 'seeded' ? { ...stored, seed, drop } : stored,
+      ...tally.finish(),
     }
   },
 
   async open(tensor, sections, { kernels }) {
     const { spec } = tensor
     weightDType(spec)
-    const seeded = tensor.parameters.mask === 'seeded' ? checkStored(tensor, parameters) : undefined
-    const { values } = seeded ?? checkStored(tensor, explicit)
+    const seeded =
+      tensor.parameters['mask'] === 'seeded'
+        ? checkStored(tensor, { ...parameters, ...kept })
+        : undefined
+    const { values: dtype, kept: total } = seeded ?? checkStored(tensor, { ...explicit, ...kept })
     const elements = elementsOf(spec.shape)
-    const width = dtypeBytes[values]
-    checkSize(sections, MASK, seeded ? 0 : bitmapBytes(elements))
-    checkSize(sections, VALUES, 0, elements * width)
+    if (total > elements) throw badEncoding(`values of '${spec.name}'`, elements, total)
+    const [least, most] = seeded ? [0, 0] : maskBytes(elements)
+    checkSize(sections, MASK, least, most)
+    checkSize(sections, VALUES, ...valueBytes(total, dtype))
 
     const capacity = blockCapacity(spec)
-    const buffers = allocateBuffers(kernels, [bitmapBytes(capacity), capacity * 4, capacity * 4])
-    const [bits, packed, wide] = buffers.regions
-    const maskReader = createSectionReader(sections, MASK)
-    const valueReader = createSectionReader(sections, VALUES)
+    const buffers = allocateBuffers(kernels, [
+      bitmapBytes(capacity),
+      maskScratchBytes(capacity),
+      capacity * 4,
+      valueScratchBytes(total),
+    ])
+    const [bits, maskScratch, values, scratch] = buffers.regions
+    const masks = createSectionReader(sections, MASK)
+    const section = { kernels, name: spec.name, dtype, count: total, scratch }
+    const reader = createValueReader(section, createSectionReader(sections, VALUES))
     const draw = seeded && drawOf(seeded.seed, seeded.drop, spec.name)
 
     return createBlockReader(spec, {
       async read(out, count, _base, from) {
         if (draw) kernels.maskBits(bits, count, { ...draw, from })
-        else await readBitmap(maskReader, bits, count)
-        const kept = kernels.countBits(bits, count)
-        packed.u8.set(await valueReader.take(kept * width))
-        kernels.widen(values, packed, wide, kept)
-        const bad = kernels.firstNonFinite(wide, kept)
-        if (bad >= 0) throw badEncoding(`a value of '${spec.name}'`, 'finite', wide.f32[bad])
-        kernels.expand(wide, bits, out, count)
+        else await decodeMask(kernels, masks, bits, count, maskScratch)
+        await reader.take(values, kernels.countBits(bits, count))
+        kernels.expand(values, bits, out, count)
       },
       end() {
-        maskReader.end()
-        valueReader.end()
+        masks.end()
+        reader.end()
       },
       close: () => buffers[Symbol.dispose](),
     })

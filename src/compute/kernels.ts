@@ -2,15 +2,22 @@ import type { BitsKernels } from './kernels/bits.ts'
 import type { ConvertKernels } from './kernels/convert.ts'
 import type { DeltasKernels } from './kernels/deltas.ts'
 import type { ElectKernels } from './kernels/elect.ts'
+import type { EntropyKernels } from './kernels/entropy.ts'
+import type { GapsKernels } from './kernels/gaps.ts'
+import type { IntegersKernels } from './kernels/integers.ts'
 import type { LinearKernels } from './kernels/linear.ts'
 import type { MaskKernels } from './kernels/mask.ts'
+import type { MomentsKernels } from './kernels/moments.ts'
 import type { OrderedKernels } from './kernels/ordered.ts'
+import type { PlanesKernels } from './kernels/planes.ts'
 import type { RankKernels } from './kernels/rank.ts'
 import type { ReduceKernels } from './kernels/reduce.ts'
 import type { SelectKernels } from './kernels/select.ts'
 import type { Region } from './kernels/region.ts'
 
 export type { ElectAndMerge } from './kernels/elect.ts'
+export { type GapCode, GAP_SPARE_BYTES, MAX_GAP_ORDER } from './kernels/gaps.ts'
+export { type Grouping, groupOf, PACKED_SPARE_BYTES } from './kernels/integers.ts'
 export type { MaskedScale } from './kernels/mask.ts'
 export type { Region } from './kernels/region.ts'
 export { HISTOGRAM_BYTES } from './kernels/select.ts'
@@ -28,9 +35,14 @@ export interface Kernels
     ConvertKernels,
     DeltasKernels,
     ElectKernels,
+    EntropyKernels,
+    GapsKernels,
+    IntegersKernels,
     LinearKernels,
     MaskKernels,
+    MomentsKernels,
     OrderedKernels,
+    PlanesKernels,
     RankKernels,
     ReduceKernels,
     SelectKernels {}

@@ -5,9 +5,14 @@ import { bindBits, type BitsExports } from './kernels/bits.ts'
 import { bindConvert, type ConvertExports } from './kernels/convert.ts'
 import { bindDeltas, type DeltasExports } from './kernels/deltas.ts'
 import { bindElect, type ElectExports } from './kernels/elect.ts'
+import { bindEntropy, type EntropyExports } from './kernels/entropy.ts'
+import { bindGaps, type GapsExports } from './kernels/gaps.ts'
+import { bindIntegers, type IntegersExports } from './kernels/integers.ts'
 import { bindLinear, type LinearExports } from './kernels/linear.ts'
 import { bindMask, type MaskExports } from './kernels/mask.ts'
+import { bindMoments, type MomentsExports } from './kernels/moments.ts'
 import { bindOrdered, type OrderedExports } from './kernels/ordered.ts'
+import { bindPlanes, type PlanesExports } from './kernels/planes.ts'
 import { bindRank, type RankExports } from './kernels/rank.ts'
 import { bindReduce, type ReduceExports } from './kernels/reduce.ts'
 import { bindSelect, type SelectExports } from './kernels/select.ts'
@@ -21,9 +26,14 @@ type Exports = BitsExports &
   ConvertExports &
   DeltasExports &
   ElectExports &
+  EntropyExports &
+  GapsExports &
+  IntegersExports &
   LinearExports &
   MaskExports &
+  MomentsExports &
   OrderedExports &
+  PlanesExports &
   RankExports &
   ReduceExports &
   SelectExports
@@ -63,9 +73,14 @@ export function openKernels(init: { readonly maximumBytes?: number } = {}): Kern
     ...bindConvert(wasm),
     ...bindDeltas(wasm),
     ...bindElect(wasm),
+    ...bindEntropy(wasm),
+    ...bindGaps(wasm),
+    ...bindIntegers(wasm),
     ...bindLinear(wasm),
     ...bindMask(wasm),
+    ...bindMoments(wasm),
     ...bindOrdered(wasm),
+    ...bindPlanes(wasm),
     ...bindRank(wasm),
     ...bindReduce(wasm),
     ...bindSelect(wasm),

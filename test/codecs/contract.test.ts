@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { loadCodecs } from '../../src/codecs/index.ts'
 import { BLOCK_ELEMENTS } from '../../src/tensors/blocks.ts'
 import { type CodecCase, codecContract } from '../contract/codec.ts'
+import { naiveIntegers } from './naive-integers.ts'
+import { naiveTernary } from './naive-ternary.ts'
 import { naiveMask, roundHalf } from './numbers.ts'
 
 const codecs = await loadCodecs()
@@ -42,11 +44,46 @@ const cases = new Map<string, readonly CodecCase[]>([
       },
     ],
   ],
+  [
+    'ternary',
+    [
+      { parameters: {}, decoded: (_, delta) => naiveTernary(delta, { density: 0.2 }) },
+      {
+        parameters: { density: 0.5, magnitude: 'std', factor: 2, count: 'official' },
+        decoded: (_, delta) =>
+          naiveTernary(delta, { density: 0.5, std: true, factor: 2, official: true }),
+      },
+      { parameters: { density: 1 }, decoded: (_, delta) => naiveTernary(delta, { density: 1 }) },
+      { parameters: { density: 0 }, decoded: (_, delta) => new Float32Array(delta.length) },
+    ],
+  ],
+  [
+    'integer',
+    [
+      {
+        parameters: { scale: 'F32' },
+        decoded: (_, delta) => naiveIntegers(delta, { bits: 4, group: 128, scheme: 'symmetric' }),
+      },
+      {
+        parameters: { bits: 3, group: 100, scheme: 'asymmetric', scale: 'F32' },
+        decoded: (_, delta) => naiveIntegers(delta, { bits: 3, group: 100, scheme: 'asymmetric' }),
+      },
+      {
+        parameters: { bits: 8, group: 0, scheme: 'gptq', scale: 'F32' },
+        decoded: (_, delta) => naiveIntegers(delta, { bits: 8, group: 0, scheme: 'gptq' }),
+      },
+      {
+        parameters: { bits: 2, group: 7, scheme: 'asymmetric' },
+        decoded: (_, delta) =>
+          naiveIntegers(delta, { bits: 2, group: 7, scheme: 'asymmetric', dtype: 'BF16' }),
+      },
+    ],
+  ],
 ])
 
 describe('codecs', () => {
-  it('are bitdelta, raw and sparse', () => {
-    assert.deepEqual(codecs.ids, ['bitdelta', 'raw', 'sparse'])
+  it('are bitdelta, integer, raw, sparse and ternary', () => {
+    assert.deepEqual(codecs.ids, ['bitdelta', 'integer', 'raw', 'sparse', 'ternary'])
   })
 })
 

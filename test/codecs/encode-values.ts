@@ -18,9 +18,10 @@ export async function encodeValues(
   values: ArrayLike<number>,
   parameters: ParameterValues = {},
   name = 'x',
+  shape: readonly number[] = [values.length],
 ): Promise<StoredValues> {
   const delta = Float32Array.from(values)
-  const spec = { name, dtype: 'F32', shape: [delta.length] } as const
+  const spec = { name, dtype: 'F32', shape } as const
   const post = bytesOfFloats(delta)
   const { sink, stored } = collectSections()
   const encoded = await encodeTensor(

@@ -88,3 +88,23 @@ export function pseudoRandom(seed: number): () => number {
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
   }
 }
+
+/** Independent normal values by Box and Muller. */
+export function normalFloats(count: number, seed: number): Float32Array {
+  const random = pseudoRandom(seed)
+  return Float32Array.from(
+    { length: count },
+    () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()),
+  )
+}
+
+/** Order-0 entropy of symbols in bits, all of them together. */
+export function entropyBits(symbols: Iterable<number>): number {
+  const counts = new Map<number, number>()
+  let total = 0
+  for (const symbol of symbols) {
+    counts.set(symbol, (counts.get(symbol) ?? 0) + 1)
+    total++
+  }
+  return [...counts.values()].reduce((sum, n) => sum + n * Math.log2(total / n), 0)
+}

@@ -5,11 +5,8 @@ import { compareCheckpoints } from '../../src/checkpoints/compare.ts'
 import { deltaTensor } from '../../src/checkpoints/delta.ts'
 import { type ModelFolder, openFolder } from '../../src/checkpoints/folder.ts'
 import { type Codec, loadCodecs } from '../../src/codecs/index.ts'
-import {
-  chooseCodecs,
-  type CodecChoice,
-  encodeTensor,
-} from '../../src/codecs/manifest/encode-delta.ts'
+import { type CodecChoice, createCodecChooser } from '../../src/codecs/manifest/choose-codec.ts'
+import { encodeTensor } from '../../src/codecs/manifest/encode-delta.ts'
 import { verifyTensor } from '../../src/codecs/manifest/verify.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
 import type { Registry } from '../../src/registry.ts'
@@ -41,13 +38,13 @@ describe('codecs on a trained fine-tune', () => {
       castCheckpoint(checkpoint, dtype, kernels),
     ) as [Checkpoint, Checkpoint]
     const { changed } = await compareCheckpoints(from, to)
-    const chosen = chooseCodecs(changed, choice, codecs)
+    const context = { kernels, codecs }
+    const chooseCodec = createCodecChooser(choice, context)
     const sizes = new Map<string, [bytes: number, elements: number]>()
     for (const spec of changed) {
       const { sink, stored } = collectSections()
       const tensor = deltaTensor(from, to, spec, kernels)
-      const context = { kernels, codecs }
-      const encoded = await encodeTensor(tensor, chosen.get(spec.name)!, sink, context)
+      const encoded = await encodeTensor(tensor, await chooseCodec(tensor), sink, context)
       const codec = codecs.get(encoded.codec)
       const readBase = (offset: number, into: Uint8Array) => from.read(spec.name, offset, into)
       await verifyTensor(codec, encoded, memorySections(stored), readBase, context)

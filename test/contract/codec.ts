@@ -115,6 +115,9 @@ function contractOf(codec: Codec, use: CodecCase): void {
           const post = await decode(tensor, encoded, stored, { post: true })
           assert.equal(firstDifference(post, tensor.post), -1)
         }
+        const lost = expected.reduce((sum, value, i) => sum + (value - tensor.delta[i]!) ** 2, 0)
+        const { error } = encoded.loss
+        assert.ok(codec.exact ? error === 0 : Math.abs(error - lost) <= 1e-9 * lost)
         const decoded = codec.exact ? tensor.post : bytesOfFloats(expected)
         assert.equal(hex(encoded.sha256), sha256Hex(decoded))
         const digest = await decodedDigest(

@@ -82,6 +82,31 @@ describe('a published fine-tune', function () {
     await compareValues(out, { base, post }, (delta) => delta)
   })
 
+  it('comes back from auto as far off as its publisher was told, tensor by tensor', async () => {
+    const [base, post] = [demoPath('base'), demoPath('kana-light')]
+    const request = { base, post, name: 'small', edits: [], licence: 'CC0-1.0' }
+    const codec = { codec: 'auto', parameters: { error: 0.3 } }
+    const published = await publish(node, { ...request, codec }, quiet)
+    const out = await exportOf(published.id)
+    const [written, before, after] = await Promise.all([out, base, post].map(readFloats))
+    const total = { error: 0, norm: 0 }
+    for (const { name, relativeError, bpw } of published.perTensor) {
+      const [now, from, to] = [written!, before!, after!].map((folder) => folder.get(name)!.values)
+      const norm = sumSquares(to!.map((value, i) => value - from![i]!))
+      const error = sumSquares(now!.map((value, i) => value - to![i]!))
+      // Weights are rounded to f32 once more when they are written.
+      assert.ok(Math.abs(Math.sqrt(error / norm) - relativeError) < 1e-4, name)
+      assert.ok(relativeError <= 0.3 && bpw > 0, name)
+      total.error += error
+      total.norm += norm
+    }
+    assert.equal(published.perTensor.length, published.tensors)
+    assert.ok(published.perTensor.some(({ codec: id }) => id === 'integer'))
+    const relative = Math.sqrt(total.error / total.norm)
+    assert.ok(Math.abs(relative - published.relativeError) < 1e-4)
+    assert.ok(published.relativeError > 0.1)
+  })
+
   async function publishAs(codec: string, base: string, post: string): Promise<CID> {
     const request = { base, post, name: 'expert', edits: [], licence: 'CC0-1.0' }
     return (await publish(node, { ...request, codec: { codec, parameters: {} } }, quiet)).id
@@ -127,6 +152,10 @@ async function compareValues(
     if (matrix) matrices++
   }
   assert.equal(matrices, 24)
+}
+
+function sumSquares(values: Float32Array): number {
+  return values.reduce((sum, value) => sum + value ** 2, 0)
 }
 
 function readFloats(path: string) {

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { chooseCodecs } from '../../../src/index.ts'
+import { createCodecChooser } from '../../../src/index.ts'
 import { resolveEdits } from '../../roles/edits.ts'
 import { publish } from '../../roles/publisher.ts'
 import { helpOnCodecs } from '../entry-help.ts'
@@ -21,7 +21,7 @@ export const verb = defineVerb({
     { flags: '-n, --name <name>', about: 'what to call it', required: true },
     {
       flags: '--codec <spec>',
-      about: 'raw (exact), bitdelta, or sparse=values:BF16, …',
+      about: 'one of those below, or auto=error:0.05: the smallest within an error, per tensor',
       default: 'raw',
     },
     {
@@ -36,6 +36,7 @@ export const verb = defineVerb({
     'deltaswarm publish ./math --base ./base -n math',
     'deltaswarm publish ./math --base ./base -n math-1bit --codec bitdelta --dry-run',
     'deltaswarm publish ./math --base ./base -n math-1bit --codec bitdelta',
+    'deltaswarm publish ./math --base ./base -n math-small --codec auto=error:0.1',
     'deltaswarm publish ./math --base ./base -n math-sparse --edit dare=p:0.9,seed:7 \\',
     '    --codec sparse=mask:seeded,drop:0.9,seed:7',
   ],
@@ -62,7 +63,7 @@ export const verb = defineVerb({
   },
   async run(node, { edits, ...request }, options) {
     // Said before two checkpoints are hashed, not after.
-    chooseCodecs([], request.codec, node.engine.codecs)
+    createCodecChooser(request.codec, node.engine)
     for (const { operator } of edits) node.engine.operators.get(operator)
     const steps = await resolveEdits(node, edits, options)
     const published = await publish(node, { ...request, edits: steps }, options)

@@ -1,16 +1,16 @@
+import type { Kernels } from '../../compute/kernels.ts'
+import { sliceRegion } from '../../compute/slice-region.ts'
 import { checkParameters, type ParameterValues } from '../../parameters.ts'
 import type { Registry } from '../../registry.ts'
-import { canonicalScope, inScope, type Scope } from '../../tensors/scope.ts'
-import type { TensorSpec } from '../../tensors/tensor.ts'
-import type { Codec, CodecContext, DeltaTensor, EncodedTensor, SectionSink } from '../index.ts'
-
-/** A codec as a user asks for it. */
-export interface CodecChoice {
-  readonly codec: string
-  readonly parameters: ParameterValues
-  /** Default: `matrices` for a codec with a loss, `all` for an exact one. */
-  readonly scope?: Scope
-}
+import { BLOCK_ELEMENTS } from '../../tensors/blocks.ts'
+import type {
+  Codec,
+  CodecContext,
+  DeltaChunk,
+  DeltaTensor,
+  EncodedTensor,
+  SectionSink,
+} from '../index.ts'
 
 /** A codec with all of its parameters. */
 export interface TensorCodec {
@@ -18,27 +18,33 @@ export interface TensorCodec {
   readonly parameters: ParameterValues
 }
 
-/** Stores what a choice leaves out, so that norms, biases and embeddings lose nothing. */
-const DEFAULT_CODEC: TensorCodec = { codec: 'raw', parameters: {} }
+export interface EncodeContext extends CodecContext {
+  readonly codecs: Registry<Codec>
+}
 
-/**
- * The codec of every changed tensor: the chosen one inside its scope, `DEFAULT_CODEC` outside.
- * Throws `InvalidInputError` for a codec, a parameter or a scope that does not exist or is out of range.
- */
-export function chooseCodecs(
-  changed: Iterable<TensorSpec>,
-  choice: CodecChoice,
-  codecs: Registry<Codec>,
-): ReadonlyMap<string, TensorCodec> {
-  const codec = codecs.get(choice.codec)
-  const scope = canonicalScope(choice.scope ?? (codec.exact ? 'all' : 'matrices'))
-  const chosen: TensorCodec = {
-    codec: codec.id,
-    parameters: checkParameters(codec.id, codec.parameters, choice.parameters),
+/** A tensor as it was stored, and what that took and lost. */
+export interface StoredTensor extends EncodedTensor {
+  /** Of all its sections. */
+  readonly bytes: number
+  readonly loss: Loss
+}
+
+/** Sums over elements in f64, block by block. */
+export interface Loss {
+  /** Σ (Δ̂ − Δ)² */
+  readonly error: number
+  /** Σ Δ² */
+  readonly norm: number
+}
+
+/** ‖Δ̂ − Δ‖ ÷ ‖Δ‖ over all tensors together; 0 for a delta of zeros. */
+export function relativeError(losses: Iterable<Loss>): number {
+  const total = { error: 0, norm: 0 }
+  for (const { error, norm } of losses) {
+    total.error += error
+    total.norm += norm
   }
-  return new Map(
-    [...changed].map((spec) => [spec.name, inScope(scope, spec) ? chosen : DEFAULT_CODEC]),
-  )
+  return total.error === 0 ? 0 : Math.sqrt(total.error / total.norm)
 }
 
 /** Encodes one tensor with a codec of the registry; its sections go to `sink` in order. */
@@ -46,10 +52,43 @@ export async function encodeTensor(
   tensor: DeltaTensor,
   { codec: id, parameters }: TensorCodec,
   sink: SectionSink,
-  context: CodecContext & { readonly codecs: Registry<Codec> },
-): Promise<EncodedTensor> {
+  context: EncodeContext,
+): Promise<StoredTensor> {
   const codec = context.codecs.get(id)
   const checked = checkParameters(id, codec.parameters, parameters)
-  const encoded = await codec.encode(tensor, checked, sink, context)
-  return { spec: tensor.spec, codec: id, ...encoded }
+  const measured = withNorm(tensor, context.kernels)
+  let bytes = 0
+  const counting: SectionSink = (section, piece) => {
+    bytes += piece.length
+    return sink(section, piece)
+  }
+  const { squaredError, ...encoding } = await codec.encode(
+    measured.tensor,
+    checked,
+    counting,
+    context,
+  )
+  const loss = { error: squaredError, norm: measured.norm() }
+  return { spec: tensor.spec, codec: id, ...encoding, bytes, loss }
+}
+
+/** The same tensor, which sums its squares while it is read for the first time. */
+function withNorm(tensor: DeltaTensor, kernels: Kernels) {
+  let passes = 0
+  let norm = 0
+  const add = ({ count, delta }: DeltaChunk): void => {
+    for (let at = 0; at < count; at += BLOCK_ELEMENTS) {
+      const size = Math.min(BLOCK_ELEMENTS, count - at)
+      norm += kernels.sumSquares(sliceRegion(delta, at * 4, size * 4), size)
+    }
+  }
+  async function* chunks() {
+    const isFirst = passes === 0
+    passes++
+    for await (const chunk of tensor.chunks()) {
+      if (isFirst) add(chunk)
+      yield chunk
+    }
+  }
+  return { tensor: { spec: tensor.spec, chunks }, norm: () => norm }
 }

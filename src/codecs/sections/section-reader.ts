@@ -11,6 +11,8 @@ export interface SectionReader {
    * `E_BAD_ENCODING` when fewer are left.
    */
   take(length: number): Promise<Uint8Array>
+  /** What the next `take` of `most` bytes would give, or of all bytes when fewer are left. */
+  peek(most: number): Promise<Uint8Array>
   /** Throws `MalformedError` `E_BAD_ENCODING` when bytes are left. */
   end(): void
 }
@@ -20,20 +22,25 @@ export function createSectionReader(sections: Sections, section: string): Sectio
   let position = 0
   let window: Uint8Array = new Uint8Array(0)
   let windowAt = 0
+  async function ahead(length: number): Promise<Uint8Array> {
+    if (position + length > windowAt + window.length) {
+      const bytes = Math.min(total - position, Math.max(length, READ_AHEAD))
+      window = await sections.read(section, position, bytes)
+      windowAt = position
+    }
+    return window.subarray(position - windowAt, position - windowAt + length)
+  }
+
   return {
     async take(length) {
       if (length > total - position) {
         throw badEncoding(`section '${section}' ends early`, `${length} bytes`, total - position)
       }
-      if (position + length > windowAt + window.length) {
-        const bytes = Math.min(total - position, Math.max(length, READ_AHEAD))
-        window = await sections.read(section, position, bytes)
-        windowAt = position
-      }
-      const bytes = window.subarray(position - windowAt, position - windowAt + length)
+      const bytes = await ahead(length)
       position += length
       return bytes
     },
+    peek: (most) => ahead(Math.min(most, total - position)),
     end() {
       if (position === total) return
       throw badEncoding(`section '${section}' is too long`, `${position} bytes`, total)

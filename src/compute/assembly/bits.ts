@@ -131,6 +131,16 @@ function bitAt(bits: usize, i: u32): u32 {
   return ((<u32>load<u8>(bits + (i >> 3))) >> (i & 7)) & 1
 }
 
+/**
+ * Bits `from … from + 64`, those behind `count` 0, and all others the other way round with `flip`. May
+ * read up to 7 bytes past the last: every region is followed by padding.
+ */
+export function wordAt(bits: usize, from: u32, count: u32, flip: u32): u64 {
+  const word = load<u64>(bits + (from >> 3)) ^ (flip ? <u64>-1 : 0)
+  const left = count - from
+  return left < 64 ? word & (((<u64>1) << left) - 1) : word
+}
+
 /** The first min(count, 16) bits of `value`, in as many bytes as they need. */
 export function storeBits(bits: usize, value: u32, count: u32): void {
   if (count >= 16) {

@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { castCheckpoint } from '../../../src/checkpoints/cast.ts'
 import { openFolder } from '../../../src/checkpoints/folder.ts'
 import { writeFolder } from '../../../src/checkpoints/write-folder.ts'
+import { loadCodecs } from '../../../src/codecs/index.ts'
 import { openKernels } from '../../../src/compute/open-kernels.ts'
 import type { Checkpoint } from '../../../src/tensors/checkpoint.ts'
 import { bytesOf, type TensorSpec } from '../../../src/tensors/tensor.ts'
@@ -285,7 +286,7 @@ describe('bad input at the command line', () => {
     assert.deepEqual([code, stdout], [2, ''])
     assert.deepEqual(stderr.split('\n'), [
       "✗ E_UNKNOWN_CODEC  there is no codec 'bitdetla'",
-      '  expected  bitdelta, raw, sparse',
+      `  expected  ${(await loadCodecs()).ids.join(', ')}`,
       '  given     bitdetla',
       '  fix       did you mean bitdelta?',
       '',

@@ -1,0 +1,216 @@
+import { type Grouping, groupOf, type Region } from '../compute/kernels.ts'
+import { sliceRegion } from '../compute/slice-region.ts'
+import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
+import { defineCodec } from './index.ts'
+import { allocateBuffers, blockCapacity, createBlockReader, eachBlock } from './sections/block.ts'
+import { codeBytes, codeScratchBytes, decodeCodes, encodeCodes } from './sections/codes.ts'
+import { badEncoding, checkSize, checkStored, weightDType } from './sections/encoding.ts'
+import { fitGrid, type Grid, gridOf, schemes } from './sections/grid.ts'
+import { createSectionReader } from './sections/section-reader.ts'
+import { createTally } from './sections/tally.ts'
+import {
+  createValueReader,
+  createValueWriter,
+  type ValueReader,
+  valueBytes,
+  valueScratchBytes,
+} from './sections/values.ts'
+
+const parameters = {
+  bits: { type: 'number', default: 4, min: 2, max: 8, integer: true, about: 'bits of a code' },
+  group: {
+    type: 'number',
+    default: 128,
+    min: 0,
+    max: 65_536,
+    integer: true,
+    about: 'weights of a row that share a scale; 0 for the whole row',
+  },
+  scheme: {
+    type: 'choice',
+    default: 'symmetric',
+    options: schemes,
+    about: 'codes around zero, between the extremes, or around zero as GPTQ has them',
+  },
+  scale: {
+    type: 'choice',
+    default: 'BF16',
+    options: ['F32', 'BF16', 'F16'],
+    about: 'dtype of the scales',
+  },
+} as const
+
+/**
+ * Whole numbers of b bits with a scale per group: at most b + (bits of a scale) ÷ group bits per
+ * weight, and less where codes near zero are the common ones. Encoding holds 8 bytes per group.
+ *
+ * A group is `group` consecutive elements of a row, all that share the first index; a tensor of one
+ * dimension is one row. Where `group` does not divide the row, what is left is the row's last group.
+ * With L and H its least and greatest element, or 0, and A = max(−L, H), a group's scale s and zero
+ * point z are, by `scheme`:
+ *
+ *     symmetric    s = A ÷ (2^(b−1) − 1)       z = 2^(b−1)           codes 1 … 2^b − 1
+ *     gptq         s = 2·A ÷ (2^b − 1)         z = 2^(b−1)           codes 0 … 2^b − 1
+ *     asymmetric   s = (H − L) ÷ (2^b − 1)     z = round(−L ÷ s)     codes 0 … 2^b − 1
+ *
+ * s is rounded as `fitGrid` says and then divides: c = round(Δ ÷ s) + z within the codes, where the
+ * quotient is f32 and the rounding half to even. So |Δ̂ − Δ| ≤ s ÷ 2 with `symmetric`, and ≤ s with
+ * the others, whose largest value may lie outside the codes, apart from roundings to f32.
+ *
+ * Sections: `scales`, s of every group (`sections/values.ts`); `zeros`, z of every group alike in
+ * BF16, which holds them exactly, for `asymmetric` only; `codes`, per block (`sections/codes.ts`).
+ *
+ * Decoded: s · (c − z), the product rounded to f32. A group of zeros has s = 0.
+ */
+export const codec = defineCodec({
+  id: 'integer',
+  about: 'whole numbers of 2 to 8 bits with a scale for each group of weights',
+  reference: 'GPTQ, arXiv 2210.17323; round to nearest, ZeroQuant, arXiv 2206.01861',
+  exact: false,
+  parameters,
+
+  async encode(tensor, { bits, group, scheme, scale: dtype }, sink, { kernels }) {
+    const { spec } = tensor
+    weightDType(spec)
+    const grid = gridOf(scheme, bits)
+    const grouping = groupingOf(spec, group)
+    const groups = groupsOf(spec, grouping)
+    const capacity = blockCapacity(spec)
+    using buffers = allocateBuffers(kernels, [
+      groups * 4,
+      groups * 4,
+      valueScratchBytes(groups),
+      capacity,
+      codeScratchBytes(capacity, bits),
+      capacity * 4,
+    ])
+    const [scales, zeros, valueScratch, codes, codeScratch, out] = buffers.regions
+    const fromGroup = (region: Region, element: number): Region => {
+      const first = groupOf(element, grouping)
+      return sliceRegion(region, first * 4, (groups - first) * 4)
+    }
+
+    for (const extremes of [scales, zeros]) extremes.f32.fill(0)
+    for await (const { from, count, delta } of eachBlock(tensor)) {
+      const [lows, highs] = [fromGroup(scales, from), fromGroup(zeros, from)]
+      kernels.groupExtremes(delta, count, from, grouping, lows, highs)
+    }
+    fitGrid(kernels, grid, dtype, scales, zeros, groups)
+    const section = { kernels, name: spec.name, count: groups, scratch: valueScratch }
+    const scaleWriter = createValueWriter({ ...section, dtype }, (bytes) => sink(SCALES, bytes))
+    await scaleWriter.write(scales, groups)
+    await scaleWriter.end()
+    if (grid.zero === undefined) {
+      const zeroSection = { ...section, dtype: ZERO_DTYPE }
+      const zeroWriter = createValueWriter(zeroSection, (bytes) => sink(ZEROS, bytes))
+      await zeroWriter.write(zeros, groups)
+      await zeroWriter.end()
+    }
+
+    const tally = createTally(kernels)
+    for await (const { from, count, delta } of eachBlock(tensor)) {
+      const [s, z] = [fromGroup(scales, from), fromGroup(zeros, from)]
+      kernels.quantise(delta, codes, count, from, grouping, s, z, grid)
+      await sink(CODES, encodeCodes(kernels, codes, count, bits, codeScratch))
+      kernels.dequantise(codes, out, count, from, grouping, s, z)
+      tally.add(delta, out, count)
+    }
+    return { parameters: { bits, group, scheme, scale: dtype }, ...tally.finish() }
+  },
+
+  async open(tensor, sections, { kernels }) {
+    const { spec } = tensor
+    weightDType(spec)
+    const { bits, group, scheme, scale: dtype } = checkStored(tensor, parameters)
+    const grid = gridOf(scheme, bits)
+    const grouping = groupingOf(spec, group)
+    const groups = groupsOf(spec, grouping)
+    const ownZeros = grid.zero === undefined ? groups : 0
+    checkSize(sections, SCALES, ...valueBytes(groups, dtype))
+    checkSize(sections, ZEROS, ...valueBytes(ownZeros, ZERO_DTYPE))
+    checkSize(sections, CODES, ...codeBytes(elementsOf(spec.shape), bits))
+
+    const capacity = blockCapacity(spec)
+    const most = Math.min(groups, capacity)
+    const buffers = allocateBuffers(kernels, [
+      most * 4,
+      most * 4,
+      valueScratchBytes(groups),
+      valueScratchBytes(ownZeros),
+      capacity,
+      codeScratchBytes(capacity, bits),
+    ])
+    const [scales, zeros, scaleScratch, zeroScratch, codes, codeScratch] = buffers.regions
+    const { name } = spec
+    const scaleReader = createValueReader(
+      { kernels, name, dtype, count: groups, scratch: scaleScratch },
+      createSectionReader(sections, SCALES),
+    )
+    const zeroReader = createValueReader(
+      { kernels, name, dtype: ZERO_DTYPE, count: ownZeros, scratch: zeroScratch },
+      createSectionReader(sections, ZEROS),
+    )
+    if (grid.zero !== undefined) zeros.f32.fill(grid.zero)
+    const readScales = rolling(scaleReader, scales, (s) => s >= 0 && !Object.is(s, -0))
+    const readZeros = rolling(zeroReader, zeros, (z) => Number.isInteger(z) && isCode(z, grid))
+    const codeReader = createSectionReader(sections, CODES)
+
+    return createBlockReader(spec, {
+      async read(out, count, _base, from) {
+        const [first, last] = [groupOf(from, grouping), groupOf(from + count - 1, grouping)]
+        await readScales(first, last)
+        if (grid.zero === undefined) await readZeros(first, last)
+        await decodeCodes(kernels, codeReader, codes, count, bits, codeScratch)
+        kernels.dequantise(codes, out, count, from, grouping, scales, zeros)
+        const bad = kernels.firstNonFinite(out, count)
+        if (bad >= 0) throw badEncoding(`a value of '${name}'`, 'finite', out.f32[bad])
+      },
+      end() {
+        scaleReader.end()
+        zeroReader.end()
+        codeReader.end()
+      },
+      close: () => buffers[Symbol.dispose](),
+    })
+  },
+})
+
+const SCALES = 'scales'
+const ZEROS = 'zeros'
+const CODES = 'codes'
+
+/** Holds every whole number up to 256. */
+const ZERO_DTYPE = 'BF16' as const
+
+function groupingOf({ shape }: TensorSpec, group: number): Grouping {
+  const elements = elementsOf(shape)
+  const row = Math.max(1, shape.length < 2 ? elements : elements / Math.max(1, shape[0]!))
+  return { row, group: group === 0 ? row : Math.min(group, row) }
+}
+
+function groupsOf({ shape }: TensorSpec, grouping: Grouping): number {
+  return groupOf(elementsOf(shape), grouping)
+}
+
+function isCode(value: number, { first, last }: Grid): boolean {
+  return value >= first && value <= last
+}
+
+/**
+ * Reads what is kept per group as blocks come: puts entries `first … last` to the front of `region`.
+ * A group may reach from one block into the next.
+ */
+function rolling(reader: ValueReader, region: Region, isValid: (value: number) => boolean) {
+  let held = -1
+  let front = 0
+  return async (first: number, last: number): Promise<void> => {
+    const carried = first === held ? 1 : 0
+    if (carried === 1) region.f32[0] = region.f32[held - front]!
+    const fresh = last - first + 1 - carried
+    const values = sliceRegion(region, 4 * carried, 4 * fresh)
+    await reader.take(values, fresh)
+    const bad = values.f32.subarray(0, fresh).findIndex((value) => !isValid(value))
+    if (bad >= 0) throw badEncoding('a scale or zero point', 'one in range', values.f32[bad])
+    ;[held, front] = [last, first]
+  }
+}

@@ -1,0 +1,131 @@
+import { IncompatibleError } from '../../errors.ts'
+import { checkParameters, type ParameterTable, type ParameterValues } from '../../parameters.ts'
+import { canonicalScope, inScope, type Scope } from '../../tensors/scope.ts'
+import type { DeltaTensor } from '../index.ts'
+import { candidates } from './candidates.ts'
+import {
+  type EncodeContext,
+  encodeTensor,
+  relativeError,
+  type TensorCodec,
+} from './encode-delta.ts'
+
+/** A codec as a user asks for it; `auto` stands for the smallest within an error. */
+export interface CodecChoice {
+  readonly codec: string
+  readonly parameters: ParameterValues
+  /** Default: `matrices` for a codec with a loss, `all` for an exact one. */
+  readonly scope?: Scope
+}
+
+/** The codec of one changed tensor; only `auto` reads it. */
+export type CodecChooser = (
+  tensor: DeltaTensor,
+  options?: { readonly signal?: AbortSignal },
+) => Promise<TensorCodec>
+
+/** Stores what a choice leaves out, so that norms, biases and embeddings lose nothing. */
+const DEFAULT_CODEC: TensorCodec = { codec: 'raw', parameters: {} }
+
+const autoParameters = {
+  error: {
+    type: 'number',
+    default: 0.05,
+    min: 0,
+    max: 1,
+    about: 'most that a tensor may be off, relative to its norm; 0 for nothing lost',
+  },
+} as const satisfies ParameterTable
+
+/**
+ * The chosen codec for tensors inside its scope, and raw for the others: unless the scope says `all`,
+ * what is not a matrix inside a layer loses nothing, whatever its shape. `auto` encodes a tensor with
+ * each of the `candidates` and takes the one with the fewest bytes of those whose relative error is
+ * at most `error`, of equals the first; with `error: 0` only exact codecs stand for choice. That
+ * reads the tensor about thirty times and takes as long as a dozen encodings, less what is stopped as
+ * soon as it is too large. Throws `InvalidInputError` for a codec, a parameter or a scope that does not
+ * exist or is out of range.
+ */
+export function createCodecChooser(choice: CodecChoice, context: EncodeContext): CodecChooser {
+  const chooser = choice.codec === 'auto' ? auto(choice, context) : fixed(choice, context)
+  const scope = canonicalScope(choice.scope ?? chooser.scope)
+  return async (tensor, options) =>
+    inScope(scope, tensor.spec) ? chooser.choose(tensor, options) : DEFAULT_CODEC
+}
+
+interface ScopedChooser {
+  readonly scope: Scope
+  readonly choose: CodecChooser
+}
+
+function fixed({ codec: id, parameters }: CodecChoice, { codecs }: EncodeContext): ScopedChooser {
+  const codec = codecs.get(id)
+  const chosen = { codec: id, parameters: checkParameters(id, codec.parameters, parameters) }
+  return { scope: codec.exact ? 'all' : 'matrices', choose: () => Promise.resolve(chosen) }
+}
+
+function auto({ parameters }: CodecChoice, context: EncodeContext): ScopedChooser {
+  const { error } = checkParameters('auto', autoParameters, parameters)
+  const { codecs } = context
+  const tried = candidates
+    .filter(({ codec }) => error > 0 || codecs.get(codec).exact)
+    .map((candidate) => ({
+      codec: candidate.codec,
+      parameters: checkParameters(
+        candidate.codec,
+        codecs.get(candidate.codec).parameters,
+        candidate.parameters,
+      ),
+    }))
+  return {
+    scope: error > 0 ? 'matrices' : 'all',
+    choose: (tensor, options) => smallestWithin(tensor, error, tried, context, options),
+  }
+}
+
+/** One of the candidates is exact, so that there is always a smallest. */
+async function smallestWithin(
+  tensor: DeltaTensor,
+  error: number,
+  tried: readonly TensorCodec[],
+  context: EncodeContext,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<TensorCodec> {
+  let best = DEFAULT_CODEC
+  let fewest = Infinity
+  for (const candidate of tried) {
+    options.signal?.throwIfAborted()
+    const bytes = await bytesWithin(tensor, error, candidate, fewest, context)
+    if (bytes >= fewest) continue
+    best = candidate
+    fewest = bytes
+  }
+  return best
+}
+
+/**
+ * What a candidate takes; infinite when that comes to `most`, when it is off by more than `error` or
+ * when a value does not fit its form.
+ */
+async function bytesWithin(
+  tensor: DeltaTensor,
+  error: number,
+  candidate: TensorCodec,
+  most: number,
+  context: EncodeContext,
+): Promise<number> {
+  const tooLarge = new Error('larger than another candidate')
+  let bytes = 0
+  const count = (_section: string, piece: Uint8Array): Promise<void> => {
+    bytes += piece.length
+    return bytes < most ? Promise.resolve() : Promise.reject(tooLarge)
+  }
+  try {
+    const { loss } = await encodeTensor(tensor, candidate, count, context)
+    return relativeError([loss]) <= error ? bytes : Infinity
+  } catch (cause) {
+    const isUnfit = cause instanceof IncompatibleError && cause.id === 'E_VALUE_RANGE'
+    if (cause === tooLarge || isUnfit) return Infinity
+    throw cause
+  }
+}

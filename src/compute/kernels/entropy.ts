@@ -1,0 +1,131 @@
+import { InvalidInputError } from '../../errors.ts'
+import { holds, type Region } from './region.ts'
+
+/**
+ * Static rANS with one model per context. The symbol of element i is byte i of `symbols`, its context
+ * byte i of `contexts`; every context must have a model, and to encode, every symbol a frequency in it.
+ */
+export interface EntropyKernels {
+  /** Adds to `counts`, 256 u32 per context, how often each symbol occurs. */
+  countSymbols(symbols: Region, contexts: Region, count: number, counts: Region): void
+  /**
+   * Makes the model of one context from 256 frequencies; throws `InvalidInputError` `E_FREQUENCIES`
+   * unless they add up to 2^bits. Models of one region stand `modelBytes(bits)` apart.
+   */
+  buildModel(frequencies: Uint16Array, models: Region, context: number, bits: number): void
+  /** Encodes to the end of `out`, `encodedCapacity(count)` bytes or more; gives the bytes used. */
+  encodeSymbols(
+    symbols: Region,
+    contexts: Region,
+    count: number,
+    models: Region,
+    bits: number,
+    out: Region,
+  ): number
+  /**
+   * The inverse, from the first `bytes` bytes of `input`; gives false for bytes that `encodeSymbols`
+   * cannot have written, of which it never reads more.
+   */
+  decodeSymbols(
+    input: Region,
+    bytes: number,
+    contexts: Region,
+    symbols: Region,
+    count: number,
+    models: Region,
+    bits: number,
+  ): boolean
+}
+
+/** Bytes of `counts` and of a model's entries: 256 u32. */
+export const COUNTS_BYTES = 1024
+
+export function modelBytes(bits: number): number {
+  return COUNTS_BYTES + 2 ** bits
+}
+
+/** Four states, and at most one word per symbol; one more is written before it is known to count. */
+export function encodedCapacity(count: number): number {
+  return 16 + 2 * count + 2
+}
+
+/** What assembly/entropy.ts exports. */
+export interface EntropyExports {
+  countSymbols(symbols: number, contexts: number, count: number, counts: number): void
+  encodeSymbols(
+    symbols: number,
+    contexts: number,
+    count: number,
+    models: number,
+    bits: number,
+    end: number,
+  ): number
+  decodeSymbols(
+    input: number,
+    end: number,
+    contexts: number,
+    symbols: number,
+    count: number,
+    models: number,
+    bits: number,
+  ): number
+}
+
+export function bindEntropy(wasm: EntropyExports): EntropyKernels {
+  return {
+    countSymbols(symbols, contexts, count, counts) {
+      holds(symbols, count)
+      holds(contexts, count)
+      holds(counts, COUNTS_BYTES)
+      wasm.countSymbols(symbols.pointer, contexts.pointer, count, counts.pointer)
+    },
+    buildModel(frequencies, models, context, bits) {
+      holds(models, (context + 1) * modelBytes(bits))
+      const sum = frequencies.reduce((total, frequency) => total + frequency, 0)
+      if (sum !== 2 ** bits) throw badFrequencies(bits, sum)
+      const entry = (context * modelBytes(bits)) / 4
+      const slot = context * modelBytes(bits) + COUNTS_BYTES
+      let start = 0
+      for (const [symbol, frequency] of frequencies.entries()) {
+        models.u32[entry + symbol] = (start << 16) | frequency
+        models.u8.fill(symbol, slot + start, slot + start + frequency)
+        start += frequency
+      }
+    },
+    encodeSymbols(symbols, contexts, count, models, bits, out) {
+      holds(symbols, count)
+      holds(contexts, count)
+      holds(models, modelBytes(bits))
+      holds(out, encodedCapacity(count))
+      const end = out.pointer + out.bytes
+      const { pointer } = models
+      const start = wasm.encodeSymbols(symbols.pointer, contexts.pointer, count, pointer, bits, end)
+      return end - (start >>> 0)
+    },
+    decodeSymbols(input, bytes, contexts, symbols, count, models, bits) {
+      holds(input, bytes)
+      holds(contexts, count)
+      holds(symbols, count)
+      holds(models, modelBytes(bits))
+      return (
+        wasm.decodeSymbols(
+          input.pointer,
+          input.pointer + bytes,
+          contexts.pointer,
+          symbols.pointer,
+          count,
+          models.pointer,
+          bits,
+        ) === 1
+      )
+    },
+  }
+}
+
+function badFrequencies(bits: number, sum: number): InvalidInputError {
+  return new InvalidInputError(
+    'E_FREQUENCIES',
+    `expected frequencies that add up to 2^${bits}, got ${sum}`,
+    { expected: 2 ** bits, actual: sum },
+  )
+}

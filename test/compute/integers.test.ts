@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import { type Grouping, groupOf, PACKED_SPARE_BYTES } from '../../src/compute/kernels.ts'
+import { openKernels } from '../../src/compute/open-kernels.ts'
+import { sliceRegion } from '../../src/compute/slice-region.ts'
+import { createRandom } from '../../src/random.ts'
+import { blank, place } from './sample-floats.ts'
+
+const groupings: readonly Grouping[] = [
+  { row: 1003, group: 1003 },
+  { row: 100, group: 64 },
+  { row: 17, group: 5 },
+  { row: 1, group: 1 },
+  { row: 2000, group: 1000 },
+]
+
+describe('kernels: integers', () => {
+  const kernels = openKernels()
+  const random = createRandom('integers')
+  const values = Float32Array.from({ length: 1003 }, () => random.normal())
+  const x = place(kernels, values)
+  const range = { first: 1, last: 15 }
+
+  for (const grouping of groupings) {
+    const title = `groups of ${grouping.group} in rows of ${grouping.row}`
+    const groupOfEach = [...values].map((_, i) => naiveGroups(values.length, grouping)[i]!)
+    const groups = groupOfEach.at(-1)! + 1
+
+    it(`find extremes, quantise and dequantise ${title}`, () => {
+      const [lows, highs] = [kernels.allocate(groups * 4), kernels.allocate(groups * 4)]
+      lows.f32.fill(0)
+      highs.f32.fill(0)
+      kernels.groupExtremes(x, values.length, 0, grouping, lows, highs)
+      for (let group = 0; group < groups; group++) {
+        const members = [...values].filter((_, i) => groupOfEach[i] === group)
+        assert.equal(lows.f32[group], Math.min(0, ...members))
+        assert.equal(highs.f32[group], Math.max(0, ...members))
+      }
+      const scales = place(
+        kernels,
+        Float32Array.from({ length: groups }, (_, i) => (i % 7) / 8),
+      )
+      const zeros = place(
+        kernels,
+        Float32Array.from({ length: groups }, (_, i) => 5 + (i % 4)),
+      )
+      const codes = blank(kernels, values.length + 1)
+      kernels.quantise(x, codes, values.length, 0, grouping, scales, zeros, range)
+      const out = blank(kernels, values.length * 4 + 4)
+      kernels.dequantise(codes, out, values.length, 0, grouping, scales, zeros)
+      values.forEach((value, i) => {
+        const [scale, zero] = [scales.f32[groupOfEach[i]!]!, zeros.f32[groupOfEach[i]!]!]
+        const steps = roundHalfEven(Math.fround(value / (scale === 0 ? 1 : scale)))
+        const code = Math.min(15, Math.max(1, steps + zero))
+        assert.equal(codes.u8[i], code)
+        assert.equal(out.f32[i], Math.fround(scale * (code - zero)))
+      })
+      assert.equal(codes.u8[values.length], 0xa5)
+      assert.equal(out.u8[values.length * 4], 0xa5)
+    })
+
+    it(`give the same for any split of ${title}`, () => {
+      const [lows, highs] = [kernels.allocate(groups * 4), kernels.allocate(groups * 4)]
+      lows.f32.fill(0)
+      highs.f32.fill(0)
+      const codes = blank(kernels, 1008)
+      const out = blank(kernels, 4032)
+      const whole = { lows: [...lows.f32], codes: [...codes.u8], out: [...out.f32] }
+      for (const splits of [[1003], [1, 500, 2, 400, 100]]) {
+        let from = 0
+        for (const count of splits) {
+          const entry = groupOf(from, grouping) * 4
+          const [scales, zeros] = [lows, highs].map((region) =>
+            sliceRegion(region, entry, groups * 4 - entry),
+          ) as [typeof lows, typeof highs]
+          const part = sliceRegion(x, from * 4, count * 4)
+          kernels.groupExtremes(part, count, from, grouping, scales, zeros)
+          from += count
+        }
+        for (let i = 0; i < groups; i++) lows.f32[i] = highs.f32[i]! / 7
+        highs.f32.fill(8, 0, groups)
+        from = 0
+        for (const count of splits) {
+          const entry = groupOf(from, grouping) * 4
+          const [scales, zeros] = [lows, highs].map((region) =>
+            sliceRegion(region, entry, groups * 4 - entry),
+          ) as [typeof lows, typeof highs]
+          const piece = blank(kernels, count)
+          const decoded = kernels.allocate(count * 4)
+          const part = sliceRegion(x, from * 4, count * 4)
+          kernels.quantise(part, piece, count, from, grouping, scales, zeros, range)
+          kernels.dequantise(piece, decoded, count, from, grouping, scales, zeros)
+          codes.u8.set(piece.u8.subarray(0, count), from)
+          out.f32.set(decoded.f32.subarray(0, count), from)
+          from += count
+        }
+        const now = {
+          lows: [...lows.f32.subarray(0, groups)],
+          codes: [...codes.u8.subarray(0, 1003)],
+          out: [...out.f32.subarray(0, 1003)],
+        }
+        if (splits.length === 1) Object.assign(whole, now)
+        assert.deepEqual(now, whole)
+        lows.f32.fill(0)
+        highs.f32.fill(0)
+      }
+    })
+  }
+
+  for (const bits of [2, 3, 4, 5, 6, 7, 8]) {
+    it(`pack codes of ${bits} bits one after the other, and unpack them`, () => {
+      for (const count of [0, 1, 7, 8, 9, 1003]) {
+        const codes = place(
+          kernels,
+          Uint8Array.from({ length: count }, () => random.below(2 ** bits)),
+        )
+        const bytes = Math.ceil((count * bits) / 8)
+        const packed = blank(kernels, bytes + PACKED_SPARE_BYTES)
+        kernels.packCodes(codes, packed, count, bits)
+        const expected = new Uint8Array(bytes)
+        for (let i = 0; i < count * bits; i++) {
+          const bit = (codes.u8[Math.floor(i / bits)]! >> (i % bits)) & 1
+          expected[i >> 3]! |= bit << (i & 7)
+        }
+        assert.equal(Buffer.compare(packed.u8.subarray(0, bytes), expected), 0)
+        const back = blank(kernels, count + 1)
+        kernels.unpackCodes(packed, back, count, bits)
+        assert.deepEqual([...back.u8.subarray(0, count)], [...codes.u8.subarray(0, count)])
+        assert.equal(back.u8[count], 0xa5)
+      }
+    })
+  }
+})
+
+function naiveGroups(count: number, { row, group }: Grouping): number[] {
+  const groups: number[] = []
+  for (let i = 0, number = -1; i < count; i++) {
+    if ((i % row) % group === 0) number++
+    groups.push(number)
+  }
+  return groups
+}
+
+function roundHalfEven(value: number): number {
+  const floor = Math.floor(value)
+  const rest = value - floor
+  return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor
+}
