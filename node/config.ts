@@ -1,5 +1,11 @@
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { InvalidInputError } from '../src/index.ts'
+
+/** What a user may wish for; `auto` takes a device that is worth it, and else the CPU. */
+export const deviceWishes = ['auto', 'cpu', 'webgpu', 'cuda'] as const
+
+export type DeviceWish = (typeof deviceWishes)[number]
 
 /**
  * Every setting of a node with its default. A flag wins over the environment, the environment over
@@ -12,8 +18,10 @@ export interface Config {
   readonly listen: readonly string[]
   /** Multiaddrs of peers to stay connected to. */
   readonly peers: readonly string[]
-  /** Threads that onnxruntime may use for one run. */
+  /** Threads that the kernels may share a call among, and that onnxruntime may use for a run. */
   readonly threads: number
+  /** Where variants are measured. */
+  readonly device: DeviceWish
 }
 
 export const configDefaults = {
@@ -22,6 +30,8 @@ export const configDefaults = {
   peers: [],
   /** A second thread did not make small models faster, and a daemon is a guest on its machine. */
   threads: 1,
+  /** A device that is right and worth it, and the CPU where there is none. */
+  device: 'auto',
 } as const
 
 export interface ConfigFlags {
@@ -29,14 +39,17 @@ export interface ConfigFlags {
   readonly listen?: readonly string[]
   readonly peers?: readonly string[]
   readonly threads?: number
+  readonly device?: string
 }
 
+/** Throws `InvalidInputError` `E_DEVICE_NAME` for a device that nobody knows. */
 export function readConfig(flags: ConfigFlags = {}, env: NodeJS.ProcessEnv = process.env): Config {
   return {
     home: resolve(flags.home ?? (env['DELTASWARM_HOME'] || defaultHome(env))),
     listen: flags.listen ?? list(env['DELTASWARM_LISTEN']) ?? configDefaults.listen,
     peers: flags.peers ?? list(env['DELTASWARM_PEERS']) ?? configDefaults.peers,
     threads: flags.threads ?? positive(env['DELTASWARM_THREADS']) ?? configDefaults.threads,
+    device: deviceWish(flags.device ?? (env['DELTASWARM_DEVICE'] || configDefaults.device)),
   }
 }
 
@@ -70,6 +83,16 @@ function defaultHome(env: NodeJS.ProcessEnv): string {
 
 function list(value: string | undefined): readonly string[] | undefined {
   return value === undefined || value === '' ? undefined : value.split(',')
+}
+
+function deviceWish(name: string): DeviceWish {
+  const wish = deviceWishes.find((wish) => wish === name)
+  if (wish !== undefined) return wish
+  throw new InvalidInputError('E_DEVICE_NAME', `there is no device '${name}'`, {
+    expected: deviceWishes,
+    actual: name,
+    fix: `use one of ${deviceWishes.join(', ')}`,
+  })
 }
 
 function positive(value: string | undefined): number | undefined {

@@ -48,7 +48,11 @@ export async function createNode(config: Config, init: NodeInit): Promise<SwarmN
   const networkId = init.networkId ?? publicNetworkId
   const key = await loadIdentity(config.home)
   const { runtimeModule } = init
-  const engine = await createEngine({ threads: config.threads, runtimeModule })
+  const engine = await createEngine({
+    threads: config.threads,
+    device: config.device,
+    runtimeModule,
+  })
   const store = await openStore(config.home, networkId)
   const bases = createBases(store.bases, engine.kernels)
   let network: Network | undefined

@@ -61,8 +61,9 @@ export {
   toEncoded,
 } from './codecs/manifest/manifest.ts'
 export { verifyTensor } from './codecs/manifest/verify.ts'
+export { checkKernels } from './compute/check-kernels.ts'
 export { type Kernels, type Region } from './compute/kernels.ts'
-export { openRuntime, type Runtime } from './compute/onnxruntime.ts'
+export { type Device, openRuntime, type Runtime } from './compute/onnxruntime.ts'
 export { openKernels } from './compute/open-kernels.ts'
 export {
   DeltaswarmError,
@@ -81,6 +82,7 @@ export {
 export { assignedPeers } from './evaluation/assignment.ts'
 export { buildSuite, splitSuites } from './evaluation/build-suite.ts'
 export { type VariantClass } from './evaluation/classify.ts'
+export { MOST_DIFFERENCE, openDeviceTrial } from './evaluation/device-trial.ts'
 export { createEvaluator, type Evaluator, type MeasuredSuite } from './evaluation/evaluate.ts'
 export {
   bestOf,

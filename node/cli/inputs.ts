@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { modes } from '../../src/index.ts'
+import { deviceWishes } from '../config.ts'
 
 /** A parsed `ID=NAME:VALUE,…`; see spec.ts. Whether names, values and scope fit shows a recipe. */
 export const specInput = z.strictObject({
@@ -10,6 +11,14 @@ export const specInput = z.strictObject({
 
 /** Whose reading of an operator counts; the operands' own when it is left out. */
 export const modeInput = z.enum(modes).optional()
+
+/** Where a job measures; the node's own setting when it is left out. */
+export const deviceInput = z.enum(deviceWishes).optional()
+
+export const deviceOption = {
+  flags: '--device <name>',
+  about: 'measure on auto, cpu, webgpu or cuda (or DELTASWARM_DEVICE; default: auto)',
+} as const
 
 /** A CID, a name, @peer/name or a short id. */
 export const referenceInput = z.string().min(1).max(256)

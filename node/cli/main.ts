@@ -160,6 +160,7 @@ function configFlags(options: Parsed['options'], globals: CommandLine['globals']
   return {
     ...(typeof globals['home'] === 'string' ? { home: globals['home'] } : {}),
     ...(Array.isArray(options['listen']) ? { listen: options['listen'] as string[] } : {}),
+    ...(typeof options['device'] === 'string' ? { device: options['device'] } : {}),
     ...(Array.isArray(options['peer']) ? { peers: options['peer'] as string[] } : {}),
   }
 }

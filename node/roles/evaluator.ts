@@ -12,7 +12,9 @@ import {
   referencesOf,
   shortId,
 } from '../../src/index.ts'
+import type { DeviceWish } from '../config.ts'
 import type { Score } from '../../protocol/index.ts'
+import type { RunningEvaluator } from '../engine.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { SwarmNode } from '../node.ts'
 import type { OpenSuite } from '../suites.ts'
@@ -21,6 +23,8 @@ export interface MeasureRequest {
   /** Ids of deltas or recipes. */
   readonly subjects: readonly CID[]
   readonly suite: OpenSuite
+  /** Where to measure; the node's own wish without it. */
+  readonly device?: DeviceWish | undefined
   /**
    * Without it every shard is measured here. With it only those that fall to this node: each shard of
    * each variant goes to `copies` of `peers` (and this node), which all of them work out alone.
@@ -34,6 +38,8 @@ export interface Measured {
   /** Shards measured now, and those that this node had measured before. */
   readonly measured: number
   readonly known: number
+  /** The device that measured and why it was chosen, in one line; without it nothing was measured. */
+  readonly engine?: string
 }
 
 /** A variant with the shards that are still to be measured here. */
@@ -52,7 +58,7 @@ const GROUP_VARIANTS = 16
  */
 export async function measure(
   node: SwarmNode,
-  { subjects, suite, share }: MeasureRequest,
+  { subjects, suite, device, share }: MeasureRequest,
   options: JobOptions,
 ): Promise<Measured> {
   const done = await ownShards(node, suite)
@@ -71,10 +77,12 @@ export async function measure(
     known += mine.length - open.length
     if (open.length > 0) tasks.push({ id, recipe, open })
   }
+  if (tasks.length === 0) return { variants, measured: 0, known }
+  const running = await node.engine.evaluator(device)
   const groups = groupTasks(tasks)
   let measured = 0
   for (const [i, group] of groups.entries()) {
-    const scores = await measureGroup(node, suite, group, {
+    const scores = await measureGroup(node, running, suite, group, {
       signal: options.signal,
       onProgress: (done, total) =>
         options.onProgress({
@@ -87,7 +95,7 @@ export async function measure(
     await node.author.score(scores)
     measured += scores.length
   }
-  return { variants, measured, known }
+  return { variants, measured, known, engine: running.device.line }
 }
 
 /**
@@ -127,6 +135,7 @@ function groupTasks(tasks: readonly Task[]): Task[][] {
 
 async function measureGroup(
   node: SwarmNode,
+  { evaluator, runtime }: RunningEvaluator,
   suite: OpenSuite,
   group: readonly Task[],
   {
@@ -135,7 +144,6 @@ async function measureGroup(
   }: { signal: AbortSignal; onProgress: (done: number, total: number) => void },
 ): Promise<Score[]> {
   const { engine, library } = node
-  const { evaluator, runtime } = await engine.evaluator()
   const [{ recipe, open }] = group as [Task]
   const model = readModel(engine.architectures, await configOf(node, recipe))
   const variants = []
@@ -159,7 +167,7 @@ async function measureGroup(
       shard: result.shard,
       values: metric === 'loss' ? [...result.losses].map(quantiseLoss) : [...result.correct],
       engine: runtime.description,
-      device: 'cpu',
+      device: runtime.device === 'cpu' ? 'cpu' : 'gpu',
     })
   }
   return scores

@@ -1,19 +1,24 @@
 import { performance } from 'node:perf_hooks'
-import { HISTOGRAM_BYTES, type Region } from '../../src/compute/kernels.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { HISTOGRAM_BYTES, type Kernels, type Region } from '../../src/compute/kernels.ts'
+import { extraCapacity } from '../../src/compute/kernels/ordered.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
 import { createRandom, dropThreshold } from '../../src/random.ts'
-import { type Bench, type BenchOptions, rateFigure } from './figure.ts'
+import { type Bench, type BenchOptions, type Figure, rateFigure } from './figure.ts'
 
 /**
- * Each kernel, on one thread, against `Uint8Array.set` in the same memory. Rates are bytes that must
- * be read plus bytes that must be written per second; every sample of a kernel follows a sample of
- * the copy, so that both meet the same neighbours on the machine.
+ * Each kernel, on one thread and on two, against a copy in the same memory by as many threads. Rates
+ * are bytes that must be read plus bytes that must be written per second; every sample of a kernel
+ * follows a sample of the copy, so that both meet the same neighbours on the machine.
  */
 
 const ELEMENTS = 16 * 2 ** 20
 const SAMPLES = 7
 
-/** Of the copy's rate, at least. */
+/** What another thread takes to start, and more. */
+const START_MS = 500
+
+/** Of the copy's rate, at least, on two threads. */
 const TARGETS: Readonly<Record<string, number>> = {
   addScaled: 0.7,
   keepLargest: 0.7,
@@ -27,23 +32,32 @@ const TARGETS: Readonly<Record<string, number>> = {
 }
 
 export async function run({ quick }: BenchOptions): Promise<Bench> {
-  const { kernels, copy } = createCases()
-  const figures = Object.entries(kernels).map(([name, { bytes, work }]) => {
+  const samples = quick ? 2 : SAMPLES
+  return {
+    note:
+      '16 Mi elements. The baseline is a copy in the same memory by as many threads; rates count the ' +
+      'bytes that must be read and written.',
+    figures: [...(await measure(1, samples)), ...(await measure(2, samples))],
+  }
+}
+
+async function measure(threads: number, samples: number): Promise<Figure[]> {
+  await using k = openKernels({ threads })
+  const { kernels, copy } = createCases(k)
+  copy()
+  await sleep(START_MS)
+  return Object.entries(kernels).map(([name, { bytes, work }]) => {
     const rates: number[] = []
     const copyRates: number[] = []
     work()
-    for (let i = 0; i < (quick ? 2 : SAMPLES); i++) {
+    for (let i = 0; i < samples; i++) {
       copyRates.push(rate(8, copy))
       rates.push(rate(bytes, work))
     }
-    return rateFigure(name, rates, copyRates, 'GB/s', TARGETS[name])
+    return threads === 1
+      ? rateFigure(name, rates, copyRates, 'GB/s')
+      : rateFigure(`${name}, ${threads} threads`, rates, copyRates, 'GB/s', TARGETS[name])
   })
-  return {
-    note:
-      'One thread, 16 Mi elements. The baseline is a copy in the same memory; rates count the ' +
-      'bytes that must be read and written. The targets were set for two threads.',
-    figures,
-  }
 }
 
 interface Case {
@@ -52,9 +66,8 @@ interface Case {
   readonly work: () => unknown
 }
 
-function createCases(): { copy: () => void; kernels: Record<string, Case> } {
+function createCases(k: Kernels): { copy: () => void; kernels: Record<string, Case> } {
   const n = ELEMENTS
-  const k = openKernels()
   const floats = () => k.allocate(n * 4)
   const [a, b, c, out] = [floats(), floats(), floats(), floats()]
   const [half, otherHalf] = [k.allocate(n * 2), k.allocate(n * 2)]
@@ -74,9 +87,12 @@ function createCases(): { copy: () => void; kernels: Record<string, Case> } {
   const merge = { weights: [1, 1, 1], weighted: true, zeroSign: 1, lambda: 1 } as const
   const counts = k.allocate(HISTOGRAM_BYTES)
   const median = 0x3f000000
+  const contexts = k.allocate(n)
+  const split = { symbols: k.allocate(n), contexts, extra: k.allocate(extraCapacity('F32', n)) }
+  const map = k.allocate(256)
 
   return {
-    copy: () => out.u8.set(a.u8),
+    copy: () => k.widen('F32', a, out, n),
     kernels: {
       widenBf16: { bytes: 6, work: () => k.widen('BF16', half, out, n) },
       widenF16: { bytes: 6, work: () => k.widen('F16', half, out, n) },
@@ -100,6 +116,10 @@ function createCases(): { copy: () => void; kernels: Record<string, Case> } {
         work: () => k.electAndMerge([a, b, c], out, n, { ...merge, normalize: true }),
       },
       packSigns: { bytes: 4 + 1 / 8, work: () => k.packSigns(a, out, n) },
+      signsAndMagnitude: {
+        bytes: 4 + 1 / 4,
+        work: () => k.signsAndMagnitude(a, out, half, n),
+      },
       unpackSigns: { bytes: 4 + 1 / 8, work: () => k.unpackSigns(bits, out, n, 0.01) },
       packNonzero: { bytes: 4 + 1 / 8, work: () => k.packNonzero(a, out, n) },
       clearByBits: { bytes: 8 + 1 / 8, work: () => k.clearByBits(bits, out, n) },
@@ -110,13 +130,12 @@ function createCases(): { copy: () => void; kernels: Record<string, Case> } {
       sumSquares: { bytes: 4, work: () => k.sumSquares(a, n) },
       dot: { bytes: 8, work: () => k.dot(a, b, n) },
       firstNonFinite: { bytes: 4, work: () => k.firstNonFinite(a, n) },
-      orderedDifferenceBf16: {
+      splitDifferenceBf16: {
         bytes: 6,
-        work: () => k.orderedDifference('BF16', half, otherHalf, out, n),
+        work: () => k.splitDifference('BF16', half, otherHalf, map, split, n),
       },
-      orderedDifferenceF32: { bytes: 12, work: () => k.orderedDifference('F32', a, b, out, n) },
-      orderedSumBf16: { bytes: 6, work: () => k.orderedSum('BF16', half, otherHalf, out, n) },
-      orderedSumF32: { bytes: 12, work: () => k.orderedSum('F32', a, b, out, n) },
+      splitDifferenceF32: { bytes: 10, work: () => k.splitDifference('F32', a, b, map, split, n) },
+      exponentsBf16: { bytes: 3, work: () => k.exponents('BF16', half, map, contexts, n) },
     },
   }
 }

@@ -10,7 +10,12 @@ import {
   loadCodecs,
   openFolder,
   openKernels,
+  type Sections,
+  type SectionSink,
 } from '../../src/index.ts'
+import { BLOCK_ELEMENTS } from '../../src/tensors/blocks.ts'
+import { dtypeBytes } from '../../src/tensors/dtype.ts'
+import { elementsOf } from '../../src/tensors/tensor.ts'
 import { reply } from './child.ts'
 import { peakRssMb } from './figure.ts'
 
@@ -24,13 +29,14 @@ export interface PublishRun {
   readonly bpw?: number
 }
 
-type Way = (home: string, base: string, post: string) => Promise<{ bpw?: number }>
+type Way = (home: string, base: string, post: string) => Promise<Partial<PublishRun>>
 
 const ways: Readonly<Record<string, Way>> = {
   baseline: (_home, base, post) => Promise.resolve(hashFiles([base, post])),
   bitdelta: (home, base, post) => publishWith('bitdelta', home, base, post),
   raw: (home, base, post) => publishWith('raw', home, base, post),
-  'encode raw': encodeRaw,
+  encode: encodeRaw,
+  decode: decodeRaw,
 }
 
 const quiet = { signal: new AbortController().signal, onProgress: () => {} }
@@ -53,7 +59,7 @@ if (import.meta.main) {
 
 /** All that `deltaswarm publish` does for two folders that the node has never seen. */
 async function publishWith(codec: string, home: string, base: string, post: string) {
-  const config = { home, listen: [], peers: [], threads: 1 }
+  const config = { home, listen: [], peers: [], threads: 1, device: 'cpu' } as const
   await using node = await createNode(config, { online: 'never' })
   const choice = { codec, parameters: {} }
   const request = { post, base, name: 'bench', codec: choice, edits: [], licence: 'CC0-1.0' }
@@ -63,17 +69,65 @@ async function publishWith(codec: string, home: string, base: string, post: stri
 
 /** Every changed tensor through the codec, into nowhere. */
 async function encodeRaw(_home: string, base: string, post: string) {
+  const { from, to, changed, context, close } = await openBoth(base, post)
+  for (const spec of changed) {
+    const tensor = deltaTensor(from, to, spec, context.kernels)
+    await encodeTensor(tensor, RAW, () => Promise.resolve(), context)
+  }
+  await close()
+  return {}
+}
+
+/** Every changed tensor from memory back to the fine-tune's bytes; encoding does not count. */
+async function decodeRaw(_home: string, base: string, post: string) {
+  const { from, to, changed, context, close } = await openBoth(base, post)
+  const { kernels, codecs } = context
+  const capacity = BLOCK_ELEMENTS * dtypeBytes.F32
+  const [out, baseBlock] = [kernels.allocate(capacity), kernels.allocate(capacity)]
+  let cpuSeconds = 0
+  for (const spec of changed) {
+    const stored = new Map<string, Uint8Array[]>()
+    const sink: SectionSink = (section, bytes) => {
+      stored.set(section, [...(stored.get(section) ?? []), bytes.slice()])
+      return Promise.resolve()
+    }
+    const encoded = await encodeTensor(deltaTensor(from, to, spec, kernels), RAW, sink, context)
+    const sections = sectionsOf(stored)
+    const before = process.cpuUsage()
+    const reader = await codecs.get('raw').open(encoded, sections, context)
+    const elements = elementsOf(spec.shape)
+    for (let at = 0; at < elements; at += BLOCK_ELEMENTS) {
+      const count = Math.min(BLOCK_ELEMENTS, elements - at)
+      const width = dtypeBytes[spec.dtype]
+      await from.read(spec.name, at * width, baseBlock.u8.subarray(0, count * width))
+      await reader.readPost!(out, count, baseBlock)
+    }
+    reader.close()
+    const { user, system } = process.cpuUsage(before)
+    cpuSeconds += (user + system) / 1e6
+  }
+  await close()
+  return { cpuSeconds }
+}
+
+const RAW = { codec: 'raw', parameters: {} }
+
+async function openBoth(base: string, post: string) {
   const folders = await Promise.all([openFolder(base), openFolder(post)])
   const [from, to] = [folders[0]!.checkpoint, folders[1]!.checkpoint]
   const context = { codecs: await loadCodecs(), kernels: openKernels() }
   const { changed } = await compareCheckpoints(from, to)
-  const choice = { codec: 'raw', parameters: {} }
-  for (const spec of changed) {
-    const tensor = deltaTensor(from, to, spec, context.kernels)
-    await encodeTensor(tensor, choice, () => Promise.resolve(), context)
+  const close = () => Promise.all(folders.map((folder) => folder.close()))
+  return { from, to, changed, context, close }
+}
+
+function sectionsOf(stored: ReadonlyMap<string, readonly Uint8Array[]>): Sections {
+  const joined = new Map([...stored].map(([name, parts]) => [name, Buffer.concat(parts)]))
+  return {
+    bytes: (section) => joined.get(section)?.length ?? 0,
+    read: (section, offset, length) =>
+      Promise.resolve(joined.get(section)!.subarray(offset, offset + length)),
   }
-  await Promise.all(folders.map((folder) => folder.close()))
-  return {}
 }
 
 /** What taking the weights ids of both costs at least. */

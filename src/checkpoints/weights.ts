@@ -1,7 +1,9 @@
 import type { Kernels, Region } from '../compute/kernels.ts'
+import type { DeviceTensor } from '../compute/onnxruntime.ts'
 import { sliceRegion } from '../compute/slice-region.ts'
 import { InvalidInputError } from '../errors.ts'
 import { CHUNK_ELEMENTS } from '../tensors/blocks.ts'
+import type { DeviceScope } from '../graphs/device-scope.ts'
 import type { Checkpoint } from '../tensors/checkpoint.ts'
 import { dtypeBytes, isWeightDType } from '../tensors/dtype.ts'
 import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
@@ -15,6 +17,12 @@ export interface Weights {
    * disk. Rejects with `NotFoundError` `E_TENSOR_MISSING` for an unknown name.
    */
   load(name: string, out: Region): Promise<void>
+  /**
+   * The same tensor made where a model runs, with the values of `load` but for what a device rounds
+   * otherwise; what it is made of is kept there for other variants. `undefined` where that gains
+   * nothing; then `load` it and upload it.
+   */
+  loadOn?(device: DeviceScope, name: string): Promise<DeviceTensor | undefined>
 }
 
 /**

@@ -68,6 +68,11 @@ export interface Codec<T extends ParameterTable = ParameterTable> {
   /** What a user chooses when encoding. */
   readonly parameters: T
   /**
+   * Bytes of the kernels' memory that it holds besides a few blocks, while it encodes a tensor with
+   * parameters that a user chose, or reads one with those that are stored. None unless declared.
+   */
+  memory?(use: 'encode' | 'read', spec: TensorSpec, parameters: ParameterValues): number
+  /**
    * Stores the tensor's sections in `sink`. Every chunk of the tensor but the last holds a multiple
    * of `BLOCK_ELEMENTS`.
    */

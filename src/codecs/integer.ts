@@ -42,7 +42,7 @@ const parameters = {
 
 /**
  * Whole numbers of b bits with a scale per group: at most b + (bits of a scale) ÷ group bits per
- * weight, and less where codes near zero are the common ones. Encoding holds 8 bytes per group.
+ * weight, and less where codes near zero are the common ones.
  *
  * A group is `group` consecutive elements of a row, all that share the first index; a tensor of one
  * dimension is one row. Where `group` does not divide the row, what is left is the row's last group.
@@ -68,6 +68,10 @@ export const codec = defineCodec({
   reference: 'GPTQ, arXiv 2210.17323; round to nearest, ZeroQuant, arXiv 2206.01861',
   exact: false,
   parameters,
+
+  memory(use, spec, { group }) {
+    return use === 'encode' ? 8 * groupsOf(spec, groupingOf(spec, Number(group))) : 0
+  },
 
   async encode(tensor, { bits, group, scheme, scale: dtype }, sink, { kernels }) {
     const { spec } = tensor

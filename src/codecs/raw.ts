@@ -1,49 +1,70 @@
 import { createHash } from 'node:crypto'
+import { COUNTS_BYTES, encodedCapacity } from '../compute/kernels/entropy.ts'
+import { extraCapacity, type SplitDifference } from '../compute/kernels/ordered.ts'
+import type { Kernels, Region } from '../compute/kernels.ts'
 import type { MalformedError } from '../errors.ts'
 import { BLOCK_ELEMENTS } from '../tensors/blocks.ts'
-import { dtypeBytes } from '../tensors/dtype.ts'
+import { dtypeBytes, type WeightDType } from '../tensors/dtype.ts'
 import { elementsOf } from '../tensors/tensor.ts'
-import { defineCodec } from './index.ts'
-import {
-  allocateBuffers,
-  type BlockRead,
-  blockCapacity,
-  createBlockReader,
-  eachBlock,
-} from './sections/block.ts'
+import { defineCodec, type DeltaTensor } from './index.ts'
+import { allocateBuffers, blockCapacity, createBlockReader, eachBlock } from './sections/block.ts'
 import { badEncoding, checkSize, checkStored, weightDType } from './sections/encoding.ts'
-import { decodePlane, encodePlane } from './sections/plane.ts'
+import {
+  chooseModels,
+  EXPONENTS,
+  loadModels,
+  MAX_MODELS_BYTES,
+  MODEL_BITS,
+  modelsBytes,
+  readModels,
+  writeModels,
+} from './sections/exponent-models.ts'
 import { createSectionReader } from './sections/section-reader.ts'
 
 /**
- * Stores the difference of ordered bit patterns (`Kernels.orderedDifference`), which together with
- * the base gives back the post-trained tensor bit for bit, whatever the rounding of post − base.
+ * Stores the difference of ordered bit patterns (`Kernels.splitDifference`), which together with the
+ * base gives back the post-trained tensor bit for bit, whatever the rounding of post − base.
  *
- * Section `planes`: per block of `BLOCK_ELEMENTS` the frames of its 2 (BF16, F16) or 4 (F32) byte
- * planes, lowest byte first. A fine-tune moves weights by few representable steps, so the upper
- * planes are nearly constant: 5 bits per BF16, 8 per F16 and 21 per F32 weight of the demo's ViT.
+ * Training moves small weights as far as large ones, which is the more representable steps the smaller
+ * the base's exponent is. So symbols are coded with that exponent, which a decoder has, as context.
+ *
+ * Sections: `models` as in `exponent-models.ts`; `differences`, per block of `BLOCK_ELEMENTS` a length
+ * (u24, little endian) and so many bytes: rANS states and words (`Kernels.encodeSymbols`), then the
+ * extra bits, or, where those would not be shorter, the block's post-trained bytes.
  */
 export const codec = defineCodec({
   id: 'raw',
   about: 'the post-trained weights exactly, as packed differences from the base',
-  reference: 'Zstandard (RFC 8878) over byte planes of the difference of ordered bit patterns',
+  reference: 'rANS: Duda, arXiv 1311.2540; Giesen, arXiv 1402.3392',
   exact: true,
   parameters: {},
 
   async encode(tensor, _parameters, sink, { kernels }) {
     const dtype = weightDType(tensor.spec)
-    const width = dtypeBytes[dtype]
-    using buffers = allocateBuffers(kernels, [blockCapacity(tensor.spec) * width])
-    const [planes] = buffers.regions
+    const capacity = blockCapacity(tensor.spec)
+    using buffers = allocateBuffers(kernels, [
+      capacity,
+      capacity,
+      extraCapacity(dtype, capacity),
+      encodedCapacity(capacity),
+    ])
+    const [symbols, contexts, extra, words] = buffers.regions
+    const split = { symbols, contexts, extra }
     const hash = createHash('sha256')
-    for await (const { count, post, base } of eachBlock(tensor)) {
-      kernels.orderedDifference(dtype, post, base, planes, count)
-      hash.update(post.u8.subarray(0, count * width))
-      const frames: Uint8Array[] = []
-      for (let plane = 0; plane < width; plane++) {
-        frames.push(encodePlane(kernels, planes.u8.subarray(plane * count, (plane + 1) * count)))
+    if (elementsOf(tensor.spec.shape) > 0) {
+      const chosen = chooseModels(await countDifferences(tensor, dtype, split, kernels))
+      await sink(MODELS, writeModels(chosen))
+      using allocated = allocateBuffers(kernels, [modelsBytes(chosen), EXPONENTS])
+      const [models, map] = allocated.regions
+      loadModels(kernels, chosen, models, map)
+      for await (const { count, post, base } of eachBlock(tensor)) {
+        const extraBytes = kernels.splitDifference(dtype, post, base, map, split, count)
+        const used = kernels.encodeSymbols(symbols, contexts, count, models, MODEL_BITS, words)
+        const plain = post.u8.subarray(0, count * dtypeBytes[dtype])
+        const packed = [words.u8.subarray(words.bytes - used), extra.u8.subarray(0, extraBytes)]
+        await sink(DIFFERENCES, frameOf(used + extraBytes < plain.length ? packed : [plain]))
+        hash.update(plain)
       }
-      await sink(PLANES, Buffer.concat(frames))
     }
     return { parameters: {}, sha256: new Uint8Array(hash.digest()), squaredError: 0 }
   },
@@ -53,27 +74,49 @@ export const codec = defineCodec({
     const dtype = weightDType(spec)
     const width = dtypeBytes[dtype]
     const elements = elementsOf(spec.shape)
-    const frames = width * Math.ceil(elements / BLOCK_ELEMENTS)
+    const blocks = Math.ceil(elements / BLOCK_ELEMENTS)
     checkStored(tensor, {})
-    checkSize(sections, PLANES, 2 * frames, frames + width * elements)
+    checkSize(sections, MODELS, Math.min(1, blocks), elements > 0 ? MAX_MODELS_BYTES : 0)
+    checkSize(sections, DIFFERENCES, 4 * blocks, 3 * blocks + width * elements)
+    const stored = sections.bytes(MODELS)
+    const chosen = readModels(stored > 0 ? await sections.read(MODELS, 0, stored) : NONE)
 
     const capacity = blockCapacity(spec)
-    const buffers = allocateBuffers(kernels, [capacity * width, capacity * width, capacity * 4])
-    const [planes, post, wide] = buffers.regions
-    const reader = createSectionReader(sections, PLANES)
+    const buffers = allocateBuffers(kernels, [
+      modelsBytes(chosen),
+      EXPONENTS,
+      capacity,
+      capacity,
+      capacity * width,
+      capacity * width,
+      capacity * 4,
+    ])
+    const [models, map, symbols, contexts, input, post, wide] = buffers.regions
+    loadModels(kernels, chosen, models, map)
+    const reader = createSectionReader(sections, DIFFERENCES)
 
-    const readPost: BlockRead = async (out, count, base) => {
-      for (let plane = 0; plane < width; plane++) {
-        await decodePlane(kernels, reader, planes.u8.subarray(plane * count, (plane + 1) * count))
+    async function readPost(out: Region, count: number, base: Region): Promise<void> {
+      const length = lengthOf(await reader.take(3))
+      const plain = count * width
+      if (length > plain) throw badEncoding('length of a block', `at most ${plain}`, length)
+      const bytes = await reader.take(length)
+      if (length === plain) out.u8.set(bytes)
+      else {
+        input.u8.set(bytes)
+        kernels.exponents(dtype, base, map, contexts, count)
+        const coded = { input, bytes: length, contexts }
+        const used = kernels.decodeSymbols(coded, models, MODEL_BITS, symbols, count)
+        const extra = { input, from: used, to: length }
+        const whole = used > 0 && kernels.joinDifference(dtype, symbols, extra, base, out, count)
+        if (!whole) throw badEncoding(`a block of '${spec.name}'`, 'words and extra bits', 'others')
       }
-      kernels.orderedSum(dtype, planes, base, out, count)
       kernels.widen(dtype, out, wide, count)
       if (kernels.firstNonFinite(wide, count) >= 0) throw notFinite(spec.name)
     }
     return createBlockReader(spec, {
       readPost,
-      async read(out, count, base, from) {
-        await readPost(post, count, base, from)
+      async read(out, count, base) {
+        await readPost(post, count, base)
         kernels.widen(dtype, base, out, count)
         kernels.subtract(wide, out, out, count)
         if (kernels.firstNonFinite(out, count) >= 0) throw notFinite(spec.name)
@@ -84,7 +127,36 @@ export const codec = defineCodec({
   },
 })
 
-const PLANES = 'planes'
+const MODELS = 'models'
+const DIFFERENCES = 'differences'
+const NONE = new Uint8Array(0)
+
+/** How often each symbol occurs under each exponent of the base. */
+async function countDifferences(
+  tensor: DeltaTensor,
+  dtype: WeightDType,
+  split: SplitDifference,
+  kernels: Kernels,
+): Promise<Uint32Array> {
+  using buffers = allocateBuffers(kernels, [COUNTS_BYTES * EXPONENTS, EXPONENTS])
+  const [counts, exponents] = buffers.regions
+  counts.u8.fill(0)
+  for (let exponent = 0; exponent < EXPONENTS; exponent++) exponents.u8[exponent] = exponent
+  for await (const { count, post, base } of eachBlock(tensor)) {
+    kernels.splitDifference(dtype, post, base, exponents, split, count)
+    kernels.countSymbols(split.symbols, split.contexts, count, counts)
+  }
+  return Uint32Array.from(counts.u32)
+}
+
+function frameOf(parts: readonly Uint8Array[]): Uint8Array {
+  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  return Buffer.concat([Uint8Array.of(length, length >> 8, length >> 16), ...parts])
+}
+
+function lengthOf([low, middle, high]: Uint8Array): number {
+  return low! + middle! * 2 ** 8 + high! * 2 ** 16
+}
 
 function notFinite(name: string): MalformedError {
   return badEncoding(`'${name}' decodes to a value that is not finite`, 'finite', 'NaN or ±∞')

@@ -9,10 +9,11 @@ import type { LinearKernels } from './kernels/linear.ts'
 import type { MaskKernels } from './kernels/mask.ts'
 import type { MomentsKernels } from './kernels/moments.ts'
 import type { OrderedKernels } from './kernels/ordered.ts'
-import type { PlanesKernels } from './kernels/planes.ts'
 import type { RankKernels } from './kernels/rank.ts'
+import type { PlanesKernels } from './kernels/planes.ts'
 import type { ReduceKernels } from './kernels/reduce.ts'
 import type { SelectKernels } from './kernels/select.ts'
+import type { SignPlanesKernels } from './kernels/sign-planes.ts'
 import type { Region } from './kernels/region.ts'
 
 export type { ElectAndMerge } from './kernels/elect.ts'
@@ -24,8 +25,8 @@ export { HISTOGRAM_BYTES } from './kernels/select.ts'
 
 /**
  * The arithmetic of published bytes: WASM SIMD kernels over one shared memory. Every kernel is
- * synchronous and bit-exact: the same bytes on every machine and for every split into chunks
- * (no fused multiply-add, no relaxed SIMD, reductions in f64 per block of `BLOCK_ELEMENTS`). Each
+ * synchronous and bit-exact: the same bytes on every machine, for every number of threads and every
+ * split into chunks (no fused multiply-add, no relaxed SIMD, reductions in f64 per block of `BLOCK_ELEMENTS`). Each
  * family stands in `kernels/` with the exports of the assembly file of the same name.
  */
 export interface Kernels
@@ -42,13 +43,14 @@ export interface Kernels
     MaskKernels,
     MomentsKernels,
     OrderedKernels,
-    PlanesKernels,
     RankKernels,
+    PlanesKernels,
     ReduceKernels,
-    SelectKernels {}
+    SelectKernels,
+    SignPlanesKernels {}
 
-/** The kernels' memory, which hands out regions. */
-export interface Memory {
+/** The kernels' memory, which hands out regions, and their threads. */
+export interface Memory extends AsyncDisposable {
   /** The memory as it is now, for a worker that makes views of regions. */
   readonly buffer: SharedArrayBuffer
   /** Bytes handed out now, and the most there ever were: what a memory ceiling is checked against. */
@@ -61,4 +63,6 @@ export interface Memory {
   allocate(bytes: number): Region
   /** Gives a region back; a region may be used no more after it. */
   release(region: Region): void
+  /** Ends all threads but the caller's, on which kernels still run. May be called again. */
+  close(): Promise<void>
 }

@@ -10,7 +10,13 @@ export interface WorkerInit {
   /** What to import as onnxruntime. */
   readonly module: string
   readonly threads: number
+  readonly device: Device
+  /** Refuses a model that has a node the device cannot run, which would run on the CPU unseen. */
+  readonly strict: boolean
 }
+
+/** Where sessions run, by the name that onnxruntime has for it. */
+export type Device = 'cpu' | 'webgpu' | 'cuda'
 
 export type TensorType = 'float32' | 'float16' | 'int32' | 'int64'
 
@@ -22,18 +28,36 @@ export interface PlacedTensor {
   readonly pointer: number
 }
 
+/** A tensor that the thread holds on its device. */
+export interface HeldTensor {
+  readonly name: string
+  readonly type: TensorType
+  readonly dims: readonly number[]
+  readonly held: number
+}
+
 interface RunRequest {
   readonly kind: 'run'
   readonly session: number
   readonly buffer: SharedArrayBuffer
-  readonly feeds: readonly PlacedTensor[]
-  readonly fetches: readonly PlacedTensor[]
+  readonly feeds: readonly (PlacedTensor | HeldTensor)[]
+  /** Where the outputs go; without it they are held. */
+  readonly fetches?: readonly PlacedTensor[]
+}
+
+interface CreateRequest {
+  readonly kind: 'create'
+  readonly session: number
+  readonly model: Uint8Array
+  /** Whether its outputs stay on the device. */
+  readonly resident: boolean
 }
 
 export type WorkerRequest =
-  | { readonly kind: 'create'; readonly session: number; readonly model: Uint8Array }
+  | CreateRequest
   | RunRequest
   | { readonly kind: 'release'; readonly session: number }
+  | { readonly kind: 'drop'; readonly held: number }
   | { readonly kind: 'close' }
 
 export interface WorkerQuestion {
@@ -47,6 +71,8 @@ export interface WorkerResponse {
   readonly id: number
   readonly error?: Error
   readonly version?: string
+  /** Outputs that are held from now on. */
+  readonly outputs?: readonly HeldTensor[]
 }
 
 interface Onnxruntime {
@@ -72,8 +98,10 @@ const arrays: Readonly<Record<TensorType, SharedArray>> = {
 }
 
 const port = parentPort!
-const { module, threads } = workerData as WorkerInit
+const { module, threads, device, strict } = workerData as WorkerInit
 const sessions = new Map<number, InferenceSession>()
+const tensors = new Map<number, Tensor>()
+let lastHeld = 0
 
 try {
   const ort = await loadOnnxruntime()
@@ -91,7 +119,7 @@ try {
  * float16 data as one and then find it empty, while it reads a Uint16Array well.
  */
 async function loadOnnxruntime(): Promise<Onnxruntime> {
-  forbidTelemetry()
+  setEnvironment()
   const hidden = Object.getOwnPropertyDescriptor(globalThis, 'Float16Array')
   Reflect.deleteProperty(globalThis, 'Float16Array')
   try {
@@ -103,31 +131,50 @@ async function loadOnnxruntime(): Promise<Onnxruntime> {
   }
 }
 
-async function handle(ort: Onnxruntime, request: WorkerRequest): Promise<void> {
+async function handle(
+  ort: Onnxruntime,
+  request: WorkerRequest,
+): Promise<readonly HeldTensor[] | void> {
   switch (request.kind) {
-    case 'create': {
-      const session = await ort.InferenceSession.create(request.model, {
-        executionProviders: ['cpu'],
-        intraOpNumThreads: threads,
-        interOpNumThreads: 1,
-        // Errors are thrown; nothing is to be printed besides.
-        logSeverityLevel: 4,
-        // Threads that wait for work by spinning take the cores that the kernels need.
-        extra: { session: { intra_op: { allow_spinning: '0' } } },
-      })
-      sessions.set(request.session, session)
+    case 'create':
+      sessions.set(request.session, await create(ort, request))
       return
-    }
     case 'run':
       return run(ort, request)
     case 'release':
       await sessions.get(request.session)?.release()
       sessions.delete(request.session)
       return
+    case 'drop':
+      tensors.get(request.held)?.dispose()
+      tensors.delete(request.held)
+      return
     case 'close':
+      for (const tensor of tensors.values()) tensor.dispose()
       for (const session of sessions.values()) await session.release()
       port.close()
   }
+}
+
+/** One provider, never a list: onnxruntime throws where the first of several is not there. */
+function create(ort: Onnxruntime, { model, resident }: CreateRequest): Promise<InferenceSession> {
+  const onDevice = device !== 'cpu'
+  return ort.InferenceSession.create(model, {
+    executionProviders: [device],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    // Errors are thrown; nothing is to be printed besides.
+    logSeverityLevel: 4,
+    // Only WebGPU's memory is known to this binding; others hold outputs in the CPU's.
+    ...(resident && device === 'webgpu' ? { preferredOutputLocation: 'gpu-buffer' as const } : {}),
+    extra: {
+      session: {
+        // Threads that wait for work by spinning take the cores that the kernels need.
+        intra_op: { allow_spinning: '0' },
+        ...(strict && onDevice ? { disable_cpu_ep_fallback: '1' } : {}),
+      },
+    },
+  })
 }
 
 /**
@@ -136,35 +183,53 @@ async function handle(ort: Onnxruntime, request: WorkerRequest): Promise<void> {
  */
 let copies = false
 
-async function run(ort: Onnxruntime, request: RunRequest): Promise<void> {
-  const { buffer, feeds, fetches } = request
-  const session = sessionOf(request.session)
-  if (!copies) {
-    try {
-      await session.run(place(ort, feeds, buffer), place(ort, fetches, buffer))
-      return
-    } catch (error) {
-      if (!asError(error).message.includes('Invalid argument')) throw error
-      copies = true
+async function run(
+  ort: Onnxruntime,
+  { session: id, buffer, feeds, fetches }: RunRequest,
+): Promise<readonly HeldTensor[] | void> {
+  const session = sessionOf(id)
+  if (fetches === undefined) {
+    return hold(await shared((copied) => session.run(place(ort, feeds, buffer, copied))))
+  }
+  await shared(async (copied) => {
+    if (!copied) return session.run(place(ort, feeds, buffer), place(ort, fetches, buffer))
+    const names = fetches.map(({ name }) => name)
+    const results = await session.run(place(ort, feeds, buffer, copied), names)
+    for (const tensor of fetches) {
+      const result = results[tensor.name]!
+      viewOf(tensor, buffer).set(result.data as Float32Array & BigInt64Array)
+      result.dispose()
     }
+  })
+}
+
+async function shared<T>(work: (copied: boolean) => Promise<T>): Promise<T> {
+  if (copies) return work(true)
+  try {
+    return await work(false)
+  } catch (error) {
+    if (!asError(error).message.includes('Invalid argument')) throw error
+    copies = true
+    return work(true)
   }
-  const names = fetches.map(({ name }) => name)
-  const results = await session.run(place(ort, feeds, buffer, copies), names)
-  for (const tensor of fetches) {
-    const result = results[tensor.name]!
-    viewOf(tensor, buffer).set(result.data as Float32Array & BigInt64Array)
-    result.dispose()
-  }
+}
+
+function hold(results: Readonly<Record<string, Tensor>>): HeldTensor[] {
+  return Object.entries(results).map(([name, tensor]) => {
+    tensors.set(++lastHeld, tensor)
+    return { name, type: tensor.type as TensorType, dims: tensor.dims, held: lastHeld }
+  })
 }
 
 function place(
   ort: Onnxruntime,
-  tensors: readonly PlacedTensor[],
+  given: readonly (PlacedTensor | HeldTensor)[],
   buffer: SharedArrayBuffer,
   copied = false,
 ): Record<string, Tensor> {
   return Object.fromEntries(
-    tensors.map((tensor) => {
+    given.map((tensor) => {
+      if ('held' in tensor) return [tensor.name, heldTensor(tensor)]
       const view = viewOf(tensor, buffer)
       const data = copied ? view.slice() : view
       return [
@@ -173,6 +238,12 @@ function place(
       ]
     }),
   )
+}
+
+function heldTensor({ name, held }: HeldTensor): Tensor {
+  const tensor = tensors.get(held)
+  if (tensor === undefined) throw new Error(`the tensor fed to '${name}' was released`)
+  return tensor
 }
 
 function viewOf({ type, dims, pointer }: PlacedTensor, buffer: SharedArrayBuffer): SharedView {
@@ -186,10 +257,12 @@ function sessionOf(id: number): InferenceSession {
   return session
 }
 
-async function answer(id: number, work: Promise<void>): Promise<void> {
-  let error: Error | undefined
-  await work.catch((cause: unknown) => (error = asError(cause)))
-  port.postMessage((error === undefined ? { id } : { id, error }) satisfies WorkerResponse)
+async function answer(id: number, work: Promise<readonly HeldTensor[] | void>): Promise<void> {
+  const response: WorkerResponse = await work.then(
+    (outputs) => (outputs ? { id, outputs } : { id }),
+    (cause: unknown) => ({ id, error: asError(cause) }),
+  )
+  port.postMessage(response)
 }
 
 /** What can be sent to another thread for certain. */
@@ -199,8 +272,10 @@ function asError(cause: unknown): Error {
 
 /**
  * From 1.30 on onnxruntime reports every process and session to its maker, on Linux too, unless this
- * is set before it starts. Nobody who cannot share data may send such a thing unasked.
+ * is set before it starts. Nobody who cannot share data may send such a thing unasked. And CUDA's
+ * matrix products are not f32 unless it is told: TF32 has 10 bits of mantissa.
  */
-function forbidTelemetry(): void {
+function setEnvironment(): void {
   process.env['ORT_DISABLE_TELEMETRY'] = '1'
+  if (device === 'cuda') process.env['NVIDIA_TF32_OVERRIDE'] = '0'
 }

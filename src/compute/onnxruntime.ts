@@ -4,6 +4,8 @@ import { EnvironmentError, InvalidInputError } from '../errors.ts'
 import { elementsOf } from '../tensors/tensor.ts'
 import type { Kernels, Region } from './kernels.ts'
 import type {
+  Device,
+  HeldTensor,
   PlacedTensor,
   TensorType,
   WorkerInit,
@@ -12,12 +14,20 @@ import type {
   WorkerResponse,
 } from './onnxruntime-worker.ts'
 
-/** onnxruntime in a thread of its own, on the memory of the kernels: nothing is copied. */
+export type { Device } from './onnxruntime-worker.ts'
+
+/**
+ * onnxruntime in a thread of its own, on the memory of the kernels: on the CPU nothing is copied. What
+ * it computes is measured and compared, never published: a device may round as it likes.
+ */
 export interface Runtime extends AsyncDisposable {
+  readonly device: Device
   /** Engine, version, device and arithmetic, for example `onnxruntime 1.30.0 cpu f32`. */
   readonly description: string
   /** Compiles a serialised ONNX model. Rejects with `EnvironmentError` when it is refused. */
   session(model: Uint8Array): Promise<Session>
+  /** The same for a model whose outputs stay where it runs: on WebGPU's device, else in CPU memory. */
+  residentSession(model: Uint8Array): Promise<ResidentSession>
   /** Ends the thread after what was asked before. May be called again. */
   close(): Promise<void>
 }
@@ -28,10 +38,27 @@ export interface Session {
    * Rejects with `EnvironmentError` `E_ONNXRUNTIME` when the run fails or the thread dies.
    */
   run(
-    feeds: Readonly<Record<string, TensorView>>,
+    feeds: Readonly<Record<string, TensorView | DeviceTensor>>,
     fetches: Readonly<Record<string, TensorView>>,
   ): Promise<void>
   /** Frees the session after the runs asked before. May be called again. */
+  release(): Promise<void>
+}
+
+export interface ResidentSession extends Pick<Session, 'release'> {
+  /** Resolves to the outputs by name, each to be released. Rejects as `Session.run` does. */
+  run(
+    feeds: Readonly<Record<string, TensorView | DeviceTensor>>,
+  ): Promise<ReadonlyMap<string, DeviceTensor>>
+}
+
+/** An output that stayed with onnxruntime: any session of the same runtime takes it as a feed. */
+export interface DeviceTensor {
+  /** Its number in the thread. */
+  readonly held: number
+  readonly type: TensorType
+  readonly dims: readonly number[]
+  /** Frees it after the runs asked before. May be called again. */
   release(): Promise<void>
 }
 
@@ -45,6 +72,13 @@ export interface TensorView {
 export interface RuntimeInit {
   /** Threads of one matrix product; results do not depend on it. 1 unless given. */
   readonly threads?: number
+  /** `cpu` unless given. Whether there is such a device shows when the first session is made. */
+  readonly device?: Device
+  /**
+   * Refuses a model with a node that the device cannot run; otherwise such a node runs on the CPU
+   * without a word. True unless given.
+   */
+  readonly strict?: boolean
   /** Imported in place of onnxruntime-node. */
   readonly module?: string
 }
@@ -61,8 +95,8 @@ const bytesPer: Readonly<Record<TensorType, number>> = {
  * loaded. The idle thread does not keep the process alive.
  */
 export async function openRuntime(kernels: Kernels, init: RuntimeInit = {}): Promise<Runtime> {
-  const { threads = 1, module = 'onnxruntime-node' } = init
-  const thread = startThread({ module, threads })
+  const { threads = 1, module = 'onnxruntime-node', device = 'cpu', strict = true } = init
+  const thread = startThread({ module, threads, device, strict })
   const { version } = await thread.ready.catch((cause: unknown) => {
     throw failure(`onnxruntime cannot be loaded from '${module}'`, cause, [
       'npm install',
@@ -71,31 +105,65 @@ export async function openRuntime(kernels: Kernels, init: RuntimeInit = {}): Pro
   })
   let sessions = 0
 
-  return {
-    description: `onnxruntime ${version} cpu f32`,
-    async session(model) {
-      const session = ++sessions
-      await thread.ask({ kind: 'create', session, model }).catch((cause: unknown) => {
-        throw failure('onnxruntime refused a model', cause, 'npm install onnxruntime-node@~1.30.0')
+  async function create(model: Uint8Array, resident: boolean): Promise<number> {
+    const session = ++sessions
+    await thread.ask({ kind: 'create', session, model, resident }).catch((cause: unknown) => {
+      throw failure('onnxruntime refused a model', cause, [
+        device === 'cpu' ? 'npm install onnxruntime-node@~1.30.0' : 'deltaswarm doctor engine',
+      ])
+    })
+    return session
+  }
+
+  function run(session: number, feeds: Feeds, fetches?: PlacedTensor[]): Promise<WorkerResponse> {
+    const { buffer } = kernels
+    const request = { kind: 'run', session, buffer, feeds: place(feeds) } as const
+    return thread
+      .ask(fetches === undefined ? request : { ...request, fetches })
+      .catch((cause: unknown) => {
+        throw failure('onnxruntime failed to run a model', cause)
       })
+  }
+
+  async function release(session: number): Promise<void> {
+    await thread.ask({ kind: 'release', session })
+  }
+
+  return {
+    device,
+    description: `onnxruntime ${version} ${device} f32`,
+    async session(model) {
+      const session = await create(model, false)
       return {
         async run(feeds, fetches) {
-          const request = {
-            kind: 'run',
-            session,
-            buffer: kernels.buffer,
-            feeds: place(feeds),
-            fetches: place(fetches),
-          } as const
-          await thread.ask(request).catch((cause: unknown) => {
-            throw failure('onnxruntime failed to run a model', cause)
-          })
+          await run(session, feeds, place(fetches))
         },
-        release: () => thread.ask({ kind: 'release', session }).then(() => undefined),
+        release: () => release(session),
+      }
+    },
+    async residentSession(model) {
+      const session = await create(model, true)
+      return {
+        async run(feeds) {
+          const { outputs = [] } = await run(session, feeds)
+          return new Map(outputs.map((output) => [output.name, deviceTensor(output, thread)]))
+        },
+        release: () => release(session),
       }
     },
     close: () => thread.close(),
     [Symbol.asyncDispose]: () => thread.close(),
+  }
+}
+
+type Feeds = Readonly<Record<string, TensorView | DeviceTensor>>
+
+function deviceTensor({ type, dims, held }: HeldTensor, thread: Thread): DeviceTensor {
+  return {
+    held,
+    type,
+    dims,
+    release: () => thread.ask({ kind: 'drop', held }).then(() => undefined),
   }
 }
 
@@ -162,8 +230,13 @@ function startThread(workerData: WorkerInit): Thread {
   }
 }
 
-function place(tensors: Readonly<Record<string, TensorView>>): PlacedTensor[] {
-  return Object.entries(tensors).map(([name, { region, type, dims }]) => {
+function place(tensors: Readonly<Record<string, TensorView>>): PlacedTensor[]
+function place(tensors: Feeds): (PlacedTensor | HeldTensor)[]
+function place(tensors: Feeds): (PlacedTensor | HeldTensor)[] {
+  return Object.entries(tensors).map(([name, tensor]) => {
+    const { type, dims } = tensor
+    if ('held' in tensor) return { name, type, dims, held: tensor.held }
+    const { region } = tensor
     const bytes = elementsOf(dims) * bytesPer[type]
     if (bytes <= region.bytes) return { name, type, dims, pointer: region.pointer }
     throw new InvalidInputError(

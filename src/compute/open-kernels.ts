@@ -1,5 +1,7 @@
 import { InvalidInputError } from '../errors.ts'
+import { MAXIMUM_THREADS } from './kernel-call.ts'
 import type { Kernels } from './kernels.ts'
+import { createKernelPool, reservedPages } from './kernel-pool.ts'
 import { kernelsWasm } from './kernels-wasm.ts'
 import { bindBits, type BitsExports } from './kernels/bits.ts'
 import { bindConvert, type ConvertExports } from './kernels/convert.ts'
@@ -12,12 +14,13 @@ import { bindLinear, type LinearExports } from './kernels/linear.ts'
 import { bindMask, type MaskExports } from './kernels/mask.ts'
 import { bindMoments, type MomentsExports } from './kernels/moments.ts'
 import { bindOrdered, type OrderedExports } from './kernels/ordered.ts'
-import { bindPlanes, type PlanesExports } from './kernels/planes.ts'
 import { bindRank, type RankExports } from './kernels/rank.ts'
+import { bindPlanes, type PlanesExports } from './kernels/planes.ts'
 import { bindReduce, type ReduceExports } from './kernels/reduce.ts'
 import { bindSelect, type SelectExports } from './kernels/select.ts'
+import { bindSignPlanes, type SignPlanesExports } from './kernels/sign-planes.ts'
 import { createRegions } from './regions.ts'
-import { createSharedMemory, instantiate, PAGE_BYTES } from './web-assembly.ts'
+import { compile, createSharedMemory, instantiate, PAGE_BYTES } from './web-assembly.ts'
 
 /** 65,536 pages: what a 32-bit pointer reaches. Address space only; pages cost memory once used. */
 const MAXIMUM_BYTES = 2 ** 32
@@ -33,29 +36,42 @@ type Exports = BitsExports &
   MaskExports &
   MomentsExports &
   OrderedExports &
-  PlanesExports &
   RankExports &
+  PlanesExports &
   ReduceExports &
-  SelectExports
+  SelectExports &
+  SignPlanesExports
+
+export interface KernelsInit {
+  /** What the memory may grow to, rounded down to 64 KiB pages; 4 GiB unless given. */
+  readonly maximumBytes?: number
+  /** Threads that share long calls, of which 16 are used; results do not depend on it. 1 unless given. */
+  readonly threads?: number
+}
 
 /**
- * Compiles the kernels over a memory of their own that grows on demand up to `maximumBytes` (rounded
- * down to 64 KiB pages; 4 GiB unless given). Nothing needs closing: the memory goes with its last
- * region.
+ * Compiles the kernels over a memory of their own that grows on demand. Threads start with the first
+ * long call and do not keep the process alive; without any there is nothing to close, and the memory
+ * goes with its last region.
  */
-export function openKernels(init: { readonly maximumBytes?: number } = {}): Kernels {
+export function openKernels(init: KernelsInit = {}): Kernels {
   const { maximumBytes = MAXIMUM_BYTES } = init
-  const pages = Math.floor(Math.min(maximumBytes, MAXIMUM_BYTES) / PAGE_BYTES)
-  if (!(pages >= 1)) {
-    throw new InvalidInputError(
-      'E_PARAMETER_RANGE',
-      `expected \`maximumBytes\` of at least ${PAGE_BYTES}, got ${maximumBytes}`,
-      { expected: PAGE_BYTES, actual: maximumBytes },
-    )
+  const threads = Math.min(init.threads ?? 1, MAXIMUM_THREADS)
+  if (!(Number.isInteger(threads) && threads >= 1)) {
+    throw outOfRange('threads', 'at least 1', threads)
   }
-  const memory = createSharedMemory(pages)
-  const wasm = instantiate(Buffer.from(kernelsWasm, 'base64'), memory) as Exports
+  const reserved = reservedPages(threads)
+  const pages = Math.floor(Math.min(maximumBytes, MAXIMUM_BYTES) / PAGE_BYTES)
+  if (!(pages >= reserved)) {
+    throw outOfRange('maximumBytes', `at least ${reserved * PAGE_BYTES}`, maximumBytes)
+  }
+  const memory = createSharedMemory(reserved, pages)
+  const module = compile(Buffer.from(kernelsWasm, 'base64'))
+  const exports = instantiate(module, memory, 0) as Exports
+  const pool = threads > 1 ? createKernelPool({ module, memory, exports }, threads) : undefined
+  const wasm = pool?.exports ?? exports
   const regions = createRegions(memory, pages * PAGE_BYTES)
+  const close = async (): Promise<void> => pool?.close()
 
   return {
     get buffer() {
@@ -69,6 +85,8 @@ export function openKernels(init: { readonly maximumBytes?: number } = {}): Kern
     },
     allocate: (bytes) => regions.allocate(bytes),
     release: (region) => regions.release(region),
+    close: () => close(),
+    [Symbol.asyncDispose]: () => close(),
     ...bindBits(wasm),
     ...bindConvert(wasm),
     ...bindDeltas(wasm),
@@ -80,9 +98,18 @@ export function openKernels(init: { readonly maximumBytes?: number } = {}): Kern
     ...bindMask(wasm),
     ...bindMoments(wasm),
     ...bindOrdered(wasm),
-    ...bindPlanes(wasm),
     ...bindRank(wasm),
+    ...bindPlanes(wasm),
     ...bindReduce(wasm),
     ...bindSelect(wasm),
+    ...bindSignPlanes(wasm),
   }
+}
+
+function outOfRange(name: string, expected: string, actual: number): InvalidInputError {
+  return new InvalidInputError(
+    'E_PARAMETER_RANGE',
+    `expected \`${name}\` of ${expected}, got ${actual}`,
+    { expected, actual },
+  )
 }

@@ -8,7 +8,10 @@ declare const WebAssembly: {
   readonly Module: new (binary: Uint8Array) => object
   readonly Instance: new (
     module: object,
-    imports: { readonly env: { readonly memory: SharedMemory } },
+    imports: {
+      readonly env: { readonly memory: SharedMemory }
+      readonly 'first-page': { readonly page: number }
+    },
   ) => { readonly exports: object }
 }
 
@@ -21,13 +24,20 @@ export interface SharedMemory {
   grow(pages: number): number
 }
 
-/** One page now, `maximumPages` of address space. */
-export function createSharedMemory(maximumPages: number): SharedMemory {
-  return new WebAssembly.Memory({ initial: 1, maximum: maximumPages, shared: true })
+/** `pages` now, `maximumPages` of address space. */
+export function createSharedMemory(pages: number, maximumPages: number): SharedMemory {
+  return new WebAssembly.Memory({ initial: pages, maximum: maximumPages, shared: true })
 }
 
-/** Compiles and starts `binary` over `memory`; gives its exports. */
-export function instantiate(binary: Uint8Array, memory: SharedMemory): object {
-  const module = new WebAssembly.Module(binary)
-  return new WebAssembly.Instance(module, { env: { memory } }).exports
+export function compile(binary: Uint8Array): object {
+  return new WebAssembly.Module(binary)
+}
+
+/**
+ * Starts the kernels of one thread over `memory`, the page that begins at byte `page` being its own;
+ * gives their exports.
+ */
+export function instantiate(module: object, memory: SharedMemory, page: number): object {
+  const imports = { env: { memory }, 'first-page': { page } }
+  return new WebAssembly.Instance(module, imports).exports
 }

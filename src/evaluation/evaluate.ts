@@ -1,18 +1,21 @@
 import type { Weights } from '../checkpoints/weights.ts'
 import type { Kernels } from '../compute/kernels.ts'
 import type { Runtime } from '../compute/onnxruntime.ts'
+import { createDeviceMemory } from '../graphs/device-memory.ts'
 import { checkWeights, type Model } from '../models/index.ts'
 import { elementsOf } from '../tensors/tensor.ts'
 import { makeBatches, splitPasses } from './batches.ts'
 import { type Measurement, passRuns, runLayerPass } from './layer-pass.ts'
 import { prepareItem } from './prepared-item.ts'
-import { createSessionCache } from './sessions.ts'
+import { createProgramSessions } from './sessions.ts'
 import type { SuiteItem, SuiteRoot } from './suite.ts'
 
 /**
  * Measures variants of one model on a suite, layer by layer: the weights of one layer of one variant
  * are loaded and all items run through it before the next are. Memory is the weights of two parts
- * (one runs while the next loads) and the hidden states of a pass, whatever the model's depth.
+ * (one runs while the next loads) and the hidden states of a pass, whatever the model's depth. On
+ * WebGPU each weight is brought to the device once per part and variant, and the hidden states come
+ * back after every part.
  */
 export interface Evaluator {
   /**
@@ -68,7 +71,8 @@ export function createEvaluator(
   init: EvaluatorInit = {},
 ): Evaluator {
   const { passBytes, runTokens, sessions: kept } = { ...evaluatorDefaults, ...init }
-  const sessions = createSessionCache(runtime)
+  const sessions = createProgramSessions(runtime)
+  const device = runtime.device === 'webgpu' ? createDeviceMemory(runtime) : undefined
   let measuring = 0
 
   return {
@@ -91,6 +95,7 @@ export function createEvaluator(
       const passes = splitPasses(prepared, rowBytes, passBytes).map((shards) => ({
         kernels,
         sessions,
+        device,
         variants,
         shards,
         batches: makeBatches(model, shards, runTokens),
@@ -111,6 +116,9 @@ export function createEvaluator(
         if (measuring === 0) await sessions.trim(kept)
       }
     },
-    close: () => sessions.trim(0),
+    async close() {
+      await sessions.trim(0)
+      await device?.close()
+    },
   }
 }

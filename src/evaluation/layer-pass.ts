@@ -1,16 +1,20 @@
 import type { Weights } from '../checkpoints/weights.ts'
 import type { Kernels, Region } from '../compute/kernels.ts'
-import type { TensorView } from '../compute/onnxruntime.ts'
+import type { DeviceTensor, TensorView } from '../compute/onnxruntime.ts'
+import { createDeviceScope, type DeviceScope } from '../graphs/device-scope.ts'
+import type { DeviceMemory } from '../graphs/device-memory.ts'
 import type { Value } from '../graphs/primitive.ts'
 import { RESULT } from '../graphs/program.ts'
 import { HIDDEN, type Part } from '../models/index.ts'
 import { elementsOf } from '../tensors/tensor.ts'
 import type { Batch, PreparedShard } from './batches.ts'
-import type { SessionCache } from './sessions.ts'
+import type { ProgramSessions } from './sessions.ts'
 
 export interface LayerPass {
   readonly kernels: Kernels
-  readonly sessions: SessionCache
+  readonly sessions: ProgramSessions
+  /** Where weights are brought; on the CPU they are where they are needed. */
+  readonly device: DeviceMemory | undefined
   readonly variants: readonly Weights[]
   readonly shards: readonly PreparedShard[]
   readonly batches: readonly Batch[]
@@ -43,7 +47,7 @@ export async function runLayerPass(pass: LayerPass): Promise<Measurement[]> {
   try {
     return measurements(pass, await runParts(pass, memory))
   } finally {
-    memory.close()
+    await memory.close()
   }
 }
 
@@ -51,10 +55,11 @@ export async function runLayerPass(pass: LayerPass): Promise<Measurement[]> {
 async function runParts(pass: LayerPass, memory: Scope): Promise<TensorView[][]> {
   const { variants, batches } = pass
   const parts = batches[0]?.parts ?? []
-  const steps = parts.flatMap((part, depth) =>
+  const steps: readonly Step[] = parts.flatMap((part, depth) =>
     variants.map((weights, variant) => ({ part, depth, weights, variant })),
   )
   const states: TensorView[][] = variants.map(() => [])
+  const device = pass.device && createDeviceScope(pass.device)
   let loading = load(0)
   try {
     for (const [at, { depth, variant }] of steps.entries()) {
@@ -64,35 +69,63 @@ async function runParts(pass: LayerPass, memory: Scope): Promise<TensorView[][]>
         const state = states[variant]![i]
         states[variant]![i] = await runBatch(pass, memory, batch, depth, weights, state)
       }
-      weights.forEach((view) => memory.release(view))
+      for (const weight of weights.values()) await memory.release(weight)
     }
     return states
   } finally {
     await loading.catch(() => {}) // the memory it fills is about to be released
+    await device?.forget()
   }
 
-  function load(at: number): Promise<ReadonlyMap<string, TensorView>> {
+  function load(at: number): Promise<BoundWeights> {
     const step = steps[at]
-    const views = step === undefined ? noWeights : loadPart(memory, step.part, step.weights)
-    views.catch(() => {}) // it is awaited when its turn comes
-    return views
+    const bound = step === undefined ? noWeights : loadStep(step)
+    bound.catch(() => {}) // it is awaited when its turn comes
+    return bound
+  }
+
+  async function loadStep({ part, weights, variant }: Step): Promise<BoundWeights> {
+    // What variants share belongs to a part; all before it are loaded by now.
+    if (variant === 0) await device?.forget()
+    return loadPart(device, memory, part, weights)
   }
 }
 
-const noWeights = Promise.resolve<ReadonlyMap<string, TensorView>>(new Map())
+/** One part of one variant. */
+interface Step {
+  readonly part: Part
+  readonly depth: number
+  readonly weights: Weights
+  readonly variant: number
+}
+
+/** A part's weights by their names in its program. */
+type BoundWeights = ReadonlyMap<string, TensorView | DeviceTensor>
+
+const noWeights = Promise.resolve<BoundWeights>(new Map())
 
 async function loadPart(
+  device: DeviceScope | undefined,
   memory: Scope,
   part: Part,
   weights: Weights,
-): Promise<ReadonlyMap<string, TensorView>> {
-  const views = new Map<string, TensorView>()
+): Promise<BoundWeights> {
+  const bound = new Map<string, TensorView | DeviceTensor>()
   for (const weight of part.program.weights) {
+    const name = part.weights.get(weight.name)!
+    const made = device && (await weights.loadOn?.(device, name))
+    if (made !== undefined) {
+      bound.set(weight.name, memory.adopt(made))
+      continue
+    }
     const view = memory.take(weight)
-    views.set(weight.name, view)
-    await weights.load(part.weights.get(weight.name)!, view.region)
+    bound.set(weight.name, view)
+    await weights.load(name, view.region)
+    if (device === undefined) continue
+    bound.set(weight.name, memory.adopt(await device.upload(view)))
+    await memory.release(view)
   }
-  return views
+  return bound
 }
 
 /** Runs one part on one batch; `state` is what the part before it gave, and is released. */
@@ -101,7 +134,7 @@ async function runBatch(
   memory: Scope,
   batch: Batch,
   depth: number,
-  weights: ReadonlyMap<string, TensorView>,
+  weights: BoundWeights,
   state: TensorView | undefined,
 ): Promise<TensorView> {
   const { program } = batch.parts[depth]!
@@ -115,7 +148,7 @@ async function runBatch(
   const session = await pass.sessions.get(program)
   pass.beforeRun()
   await session.run(Object.fromEntries([...inputs, ...weights]), { [RESULT]: result })
-  inputs.forEach(([, view]) => memory.release(view))
+  for (const [, view] of inputs) await memory.release(view)
   return result
 }
 
@@ -150,28 +183,34 @@ function measurements(
   return measured.flat()
 }
 
-/** Regions that end with the scope unless they are released before. */
+/** Regions and device tensors that end with the scope unless they are released before. */
 interface Scope {
   take(value: Value): TensorView
-  release(view: TensorView): void
-  close(): void
+  adopt(tensor: DeviceTensor): DeviceTensor
+  release(tensor: TensorView | DeviceTensor): Promise<void>
+  close(): Promise<void>
 }
 
 function createScope(kernels: Kernels): Scope {
-  const live = new Set<Region>()
+  const live = new Set<TensorView | DeviceTensor>()
+  const release = async (tensor: TensorView | DeviceTensor): Promise<void> => {
+    live.delete(tensor)
+    if ('region' in tensor) kernels.release(tensor.region)
+    else await tensor.release()
+  }
   return {
     take({ type, shape }) {
-      const region = kernels.allocate(4 * elementsOf(shape))
-      live.add(region)
-      return { region, type, dims: shape }
+      const view = { region: kernels.allocate(4 * elementsOf(shape)), type, dims: shape }
+      live.add(view)
+      return view
     },
-    release({ region }) {
-      live.delete(region)
-      kernels.release(region)
+    adopt(tensor) {
+      live.add(tensor)
+      return tensor
     },
-    close() {
-      for (const region of live) kernels.release(region)
-      live.clear()
+    release,
+    async close() {
+      for (const tensor of live) await release(tensor)
     },
   }
 }

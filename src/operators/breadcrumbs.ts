@@ -1,12 +1,6 @@
 import { rowElements } from '../tensors/tensor.ts'
 import { defineOperator } from './index.ts'
-import {
-  type Band,
-  type BandSelection,
-  createBand,
-  createRowBand,
-  magnitudeBand,
-} from './statistics/magnitude-band.ts'
+import { type Band, createBand, createRowBand, magnitudeBand } from './statistics/magnitude-band.ts'
 
 /**
  * Breadcrumbs (Davari and Belilovsky, 2023): passes over the ⌊gamma · n⌋ largest elements, which are
@@ -49,7 +43,7 @@ export const operator = defineOperator({
     const keep =
       over === 'row'
         ? createRowBand(kernels, width, bandOf(width, rest), scratch)
-        : createBand(kernels, statistic as BandSelection, spec.name, scratch)
+        : createBand(kernels, statistic, spec.name, scratch)
     return ([x], out, _from, count) => keep(x!, out, count)
   },
 })

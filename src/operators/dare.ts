@@ -1,6 +1,7 @@
 import type { Region } from '../compute/kernels.ts'
-import { seedParameter } from '../parameters.ts'
+import { type ParameterTable, seedParameter } from '../parameters.ts'
 import { dropThreshold, maskKey } from '../random.ts'
+import { maskedScaleGraph } from './graphs/masked-scale.ts'
 import { defineOperator, type Mode } from './index.ts'
 import { type Drawing, drawnByMagnitude, drawnByMask, drawnBySign } from './statistics/drawing.ts'
 import { l1Ratio } from './statistics/l1-ratio.ts'
@@ -42,6 +43,12 @@ export const operator = defineOperator({
     },
     seed: seedParameter('which random mask'),
   },
+  /** Where p says nothing, a search leaves it alone and texts begin with what is drawn. */
+  parametersFor({ select: how }): ParameterTable {
+    const { p, k, select, seed } = operator.parameters
+    if (how !== 'sign' && how !== 'mask') return operator.parameters
+    return { select, k, p: { ...p, fixed: true }, seed }
+  },
   identity: { p: 0, select: 'random' },
   scope: 'matrices',
   inputs: ({ select }) => (select === 'mask' ? 2 : 1),
@@ -63,12 +70,12 @@ export const operator = defineOperator({
         return drawnByMask()
     }
   },
-  open({ kernels, spec, statistic, scratch, parameters: { p, k, seed } }) {
-    const dropped = Math.fround(k)
+  open({ kernels, spec, statistic, scratch, parameters }) {
+    const { k } = parameters
     if (typeof statistic === 'object') {
       const { bit, share } = statistic
-      const kept = keptFactor(share, k)
-      const factors = bit === 1 ? { set: dropped, clear: kept } : { set: kept, clear: dropped }
+      const [drawn, left] = [Math.fround(k), keptFactor(share, k)]
+      const factors = bit === 1 ? { set: drawn, clear: left } : { set: left, clear: drawn }
       const [bits, ...rest] = scratch
       const mark = statistic.open(kernels, spec.name, rest)
       return (inputs: readonly Region[], out, _from, count) => {
@@ -76,16 +83,30 @@ export const operator = defineOperator({
         kernels.scaleByBits(inputs[0]!, bits!, out, count, factors)
       }
     }
-    const mask = {
-      key: maskKey(seed, spec.name),
-      threshold: dropThreshold(p),
-      dropped,
-      kept: statistic === undefined ? keptFactor(p, k) : Math.fround(statistic),
-    }
+    const mask = maskOf(spec.name, parameters, statistic)
     return ([x]: readonly Region[], out, from, count) =>
       kernels.maskedScale(x!, out, count, { ...mask, from })
   },
+  graph: ({ kernels, spec, statistic, parameters }) =>
+    typeof statistic === 'object'
+      ? undefined
+      : maskedScaleGraph(kernels, maskOf(spec.name, parameters, statistic)),
 })
+
+interface Draw {
+  readonly p: number
+  readonly k: number
+  readonly seed: number
+}
+
+function maskOf(tensor: string, { p, k, seed }: Draw, realised: number | undefined) {
+  return {
+    key: maskKey(seed, tensor),
+    threshold: dropThreshold(p),
+    dropped: Math.fround(k),
+    kept: realised === undefined ? keptFactor(p, k) : Math.fround(realised),
+  }
+}
 
 function randomLoss(p: number, seed: number): Statistic<number> {
   return l1Ratio({

@@ -1,5 +1,6 @@
 import { seedParameter } from '../parameters.ts'
 import { dropThreshold, maskKey } from '../random.ts'
+import { maskedScaleGraph } from './graphs/masked-scale.ts'
 import { defineOperator } from './index.ts'
 
 /**
@@ -18,13 +19,14 @@ export const operator = defineOperator({
   identity: { p: 0 },
   scope: 'matrices',
   intensity: ({ p }) => p,
-  open({ kernels, spec, parameters: { p, seed } }) {
-    const mask = {
-      key: maskKey(seed, spec.name),
-      threshold: dropThreshold(p),
-      dropped: 0,
-      kept: 1,
-    }
+  open({ kernels, spec, parameters }) {
+    const mask = maskOf(spec.name, parameters)
     return ([x], out, from, count) => kernels.maskedScale(x!, out, count, { ...mask, from })
   },
+  graph: ({ kernels, spec, parameters }) =>
+    maskedScaleGraph(kernels, maskOf(spec.name, parameters)),
 })
+
+function maskOf(tensor: string, { p, seed }: { readonly p: number; readonly seed: number }) {
+  return { key: maskKey(seed, tensor), threshold: dropThreshold(p), dropped: 0, kept: 1 }
+}

@@ -1,5 +1,6 @@
 import type { Codec } from '../codecs/index.ts'
 import type { Kernels, Region } from '../compute/kernels.ts'
+import type { Emitter } from '../graphs/emitter.ts'
 import type { ParameterTable, ValuesOf } from '../parameters.ts'
 import { loadRegistry, type Registry } from '../registry.ts'
 import type { Scope } from '../tensors/scope.ts'
@@ -53,6 +54,21 @@ export type ChunkMap = (
   count: number,
 ) => void | Promise<void>
 
+/**
+ * An operator's map of one tensor as ONNX nodes, for a device. It equals what the kernels compute but
+ * for denormals, which devices may flush to 0, and for the last bit of a quotient. What it gives is
+ * measured; what is published comes from the kernels.
+ */
+export interface OperatorGraph {
+  /**
+   * What only kernels can tell about the elements, such as a random mask: each gives one more f32
+   * tensor, as large as the inputs.
+   */
+  readonly masks?: readonly ChunkMap[]
+  /** Emits the nodes and returns the name of the result. */
+  emit(emitter: Emitter, inputs: readonly string[], masks: readonly string[]): string
+}
+
 export interface Operator<T extends ParameterTable = ParameterTable, S = unknown> {
   readonly id: string
   readonly kind: 'edit' | 'merge'
@@ -92,6 +108,8 @@ export interface Operator<T extends ParameterTable = ParameterTable, S = unknown
   statistic?(parameters: ValuesOf<T>, mode: Mode): Statistic<S> | undefined
   /** Starts one tensor. */
   open(context: TensorContext<ValuesOf<T>, S>): ChunkMap
+  /** The same map for a device; `undefined` where these parameters have none. */
+  graph?(context: TensorContext<ValuesOf<T>, S>): OperatorGraph | undefined
 }
 
 /** Declares an operator; it exists to infer the names and types of parameters and statistics. */

@@ -31,9 +31,23 @@ export const operator = defineOperator({
   identity: { alpha: 0 },
   scope: 'all',
   intensity: ({ alpha, attention, mlp }) => (attention === 1 && mlp === 1 ? alpha ** 2 : undefined),
-  open({ kernels, spec, parameters: { alpha, ...factors } }) {
-    const block = blockOf(spec.name)
-    const factor = Math.fround(1 + alpha * (block === undefined ? 1 : factors[block]))
+  open({ kernels, spec, parameters }) {
+    const factor = factorOf(spec.name, parameters)
     return ([x], out, _from, count) => kernels.scale(x!, out, count, factor)
   },
+  graph: ({ spec, parameters }) => ({
+    emit: (emitter, [x]) =>
+      emitter.node('Mul', [x!, emitter.float(factorOf(spec.name, parameters))]),
+  }),
 })
+
+interface Factors {
+  readonly alpha: number
+  readonly attention: number
+  readonly mlp: number
+}
+
+function factorOf(tensor: string, { alpha, ...ofBlocks }: Factors): number {
+  const block = blockOf(tensor)
+  return Math.fround(1 + alpha * (block === undefined ? 1 : ofBlocks[block]))
+}

@@ -22,10 +22,8 @@ export const operator = defineOperator({
   identity: { lambda: 1 },
   scope: 'all',
   symmetric: true,
-  open({ kernels, inputs, parameters: { lambda, weights } }) {
-    const factors = Array.from({ length: inputs }, (_, i) =>
-      Math.fround(lambda * (weights[i] ?? 1)),
-    )
+  open({ kernels, inputs, parameters }) {
+    const factors = factorsOf(inputs, parameters)
     return (regions, out, _from, count) => {
       regions.forEach((x, i) => {
         if (i === 0) kernels.scale(x, out, count, factors[i]!)
@@ -33,4 +31,20 @@ export const operator = defineOperator({
       })
     }
   },
+  graph({ inputs, parameters }) {
+    const factors = factorsOf(inputs, parameters)
+    return {
+      emit: (emitter, names) =>
+        names
+          .map((x, i) => emitter.node('Mul', [x, emitter.float(factors[i]!)]))
+          .reduce((sum, term) => emitter.node('Add', [sum, term])),
+    }
+  },
 })
+
+function factorsOf(
+  inputs: number,
+  { lambda, weights }: { readonly lambda: number; readonly weights: readonly number[] },
+): number[] {
+  return Array.from({ length: inputs }, (_, i) => Math.fround(lambda * (weights[i] ?? 1)))
+}

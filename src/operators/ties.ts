@@ -1,5 +1,7 @@
-import type { Region } from '../compute/kernels.ts'
-import { defineOperator } from './index.ts'
+import type { ElectAndMerge, Region } from '../compute/kernels.ts'
+import { emitElection } from './graphs/elect.ts'
+import { largestGraph } from './graphs/largest.ts'
+import { defineOperator, type Mode } from './index.ts'
 import { majoritySign, positiveZero, type Trimmed } from './statistics/majority-sign.ts'
 import { createTrim, keepsAll, topMagnitudes } from './statistics/top-magnitudes.ts'
 
@@ -48,17 +50,11 @@ export const operator = defineOperator({
     const trimmed = topMagnitudes({ density, over, inclusive: mode === 'official' })
     return mode === 'mergekit' ? positiveZero(trimmed) : majoritySign(trimmed)
   },
-  open({ kernels, mode, spec, inputs, parameters, statistic, scratch }) {
-    const { lambda, weights, merge }: typeof parameters = parameters
-    const { selections, zeroSign }: Trimmed = statistic
+  open(context) {
+    const { kernels, spec, scratch } = context
+    const { selections }: Trimmed = context.statistic
     const trims = selections.map((selection) => createTrim(kernels, selection, spec.name))
-    const options = {
-      weights: Array.from({ length: inputs }, (_, i) => Math.fround(weights[i] ?? 1)),
-      weighted: mode === 'mergekit',
-      zeroSign,
-      normalize: merge === 'mean',
-      lambda: Math.fround(lambda),
-    }
+    const options = electionOf(context)
     return (regions: readonly Region[], out, _from, count) => {
       const kept = regions.map((x, i) => {
         if (keepsAll(selections[i]!)) return x
@@ -68,4 +64,33 @@ export const operator = defineOperator({
       kernels.electAndMerge(kept, out, count, options)
     }
   },
+  graph(context) {
+    const { kernels, spec } = context
+    const { selections }: Trimmed = context.statistic
+    return largestGraph(kernels, selections, spec.name, (emitter, kept) =>
+      emitElection(emitter, kept, electionOf(context)),
+    )
+  },
 })
+
+interface Election {
+  readonly mode: Mode
+  readonly inputs: number
+  readonly parameters: {
+    readonly lambda: number
+    readonly weights: readonly number[]
+    readonly merge: 'mean' | 'sum'
+  }
+  readonly statistic: Trimmed
+}
+
+function electionOf({ mode, inputs, parameters, statistic }: Election): ElectAndMerge {
+  const { lambda, weights, merge } = parameters
+  return {
+    weights: Array.from({ length: inputs }, (_, i) => Math.fround(weights[i] ?? 1)),
+    weighted: mode === 'mergekit',
+    zeroSign: statistic.zeroSign,
+    normalize: merge === 'mean',
+    lambda: Math.fround(lambda),
+  }
+}

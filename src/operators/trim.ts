@@ -1,12 +1,8 @@
 import { rowElements } from '../tensors/tensor.ts'
+import { largestGraph } from './graphs/largest.ts'
 import { defineOperator } from './index.ts'
-import {
-  type Band,
-  type BandSelection,
-  createBand,
-  createRowBand,
-  magnitudeBand,
-} from './statistics/magnitude-band.ts'
+import { type Band, createBand, createRowBand, magnitudeBand } from './statistics/magnitude-band.ts'
+import { keepsNone } from './statistics/top-magnitudes.ts'
 
 /**
  * Magnitude pruning (the first step of TIES, Yadav et al., NeurIPS 2023): keeps exactly
@@ -45,8 +41,12 @@ export const operator = defineOperator({
     const keep =
       over === 'row'
         ? createRowBand(kernels, width, bandOf(width, rest), scratch)
-        : createBand(kernels, statistic as BandSelection, spec.name, scratch)
+        : createBand(kernels, statistic, spec.name, scratch)
     return ([x], out, _from, count) => keep(x!, out, count)
+  },
+  graph({ kernels, spec, statistic }) {
+    if (statistic === undefined || !keepsNone(statistic.inner)) return undefined
+    return largestGraph(kernels, [statistic.outer], spec.name, (_emitter, [x]) => x!)
   },
 })
 

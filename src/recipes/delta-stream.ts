@@ -99,12 +99,10 @@ function openWeights({ checkpoint }: WeightsStep, job: TensorJob): DeltaStream {
 async function openOperator(node: OperatorStep, job: TensorJob): Promise<DeltaStream> {
   const { lease, elements, chunk } = job
   const part = partOf(node, job)
-  const inputs = await openInputs(node, job)
-  const scratch = takeScratch(node, lease, part)
-  const statistic = await gather(node, inputs, scratch, job)
+  const { inputs, context } = await prepareOperator(node, job)
   let map: ChunkMap
   const mapPart: DeltaStream = async (out, from, count) => {
-    if (from === 0) map = startOperator(node, scratch, statistic, job)
+    if (from === 0) map = node.operator.open(context)
     await map(await inputs.at(from, count), out, from, count)
   }
   if (part === chunk) return mapPart
@@ -114,6 +112,19 @@ async function openOperator(node: OperatorStep, job: TensorJob): Promise<DeltaSt
     out.f32.set(result!.f32.subarray(0, count))
   }
 }
+
+/** An operator's inputs and what it may look at, its statistic among it. */
+export async function prepareOperator(
+  node: OperatorStep,
+  job: TensorJob,
+): Promise<{ readonly inputs: Window; readonly context: OperatorContext }> {
+  const inputs = await openInputs(node, job)
+  const scratch = takeScratch(node, job.lease, partOf(node, job))
+  const statistic = await gather(node, inputs, scratch, job)
+  return { inputs, context: contextOf(node, scratch, statistic, job) }
+}
+
+type OperatorContext = Parameters<OperatorStep['operator']['open']>[0]
 
 async function gather(
   node: OperatorStep,
@@ -138,14 +149,14 @@ async function gather(
   return fold.value()
 }
 
-function startOperator(
-  { operator, mode, parameters, inputs }: OperatorStep,
+function contextOf(
+  { mode, parameters, inputs }: OperatorStep,
   scratch: readonly Region[],
   statistic: unknown,
   { plan: { context }, spec }: TensorJob,
-): ChunkMap {
+): OperatorContext {
   const { kernels, codecs } = context
-  return operator.open({
+  return {
     kernels,
     codecs,
     mode,
@@ -154,5 +165,5 @@ function startOperator(
     inputs: inputs.length,
     statistic,
     scratch,
-  })
+  }
 }

@@ -5,6 +5,7 @@ import { sliceRegion } from '../compute/slice-region.ts'
 import { dtypeBytes, isWeightDType, type WeightDType } from '../tensors/dtype.ts'
 import type { TensorSpec } from '../tensors/tensor.ts'
 import { openReader, openStream } from './delta-stream.ts'
+import { runsOnDevice, weightsOnDevice } from './device-weights.ts'
 import { type GatherOptions, gatherFindings } from './gather.ts'
 import { nodeAt, type PlanNode } from './plan-node.ts'
 import type { Plan } from './plan.ts'
@@ -50,6 +51,17 @@ export async function openVariant(plan: Plan, options: GatherOptions = {}): Prom
       if (!isWeightDType(dtype)) throw notWeights(name, dtype)
       for await (const { from, count, region } of pieces(plan, original(name), findings)) {
         kernels.widen(dtype, region, sliceRegion(out, from * 4, count * 4), count)
+      }
+    },
+    async loadOn(device, name) {
+      const spec = findTensor(plan.base.tensors, original(name))
+      const node = nodeAt(plan.root, spec)
+      if (!runsOnDevice(node, spec, plan.tensors.get(name)!)) return undefined
+      const job = startJob(plan, spec, { findings })
+      try {
+        return await weightsOnDevice(node, job, device)
+      } finally {
+        await job.lease.release()
       }
     },
   }

@@ -8,6 +8,9 @@ import { partElements, windowElements } from './stream-window.ts'
 /** What a codec may hold while it encodes or reads a tensor, in blocks of f32. */
 const CODEC_BLOCKS = 8
 
+/** What it may hold besides, whatever the tensor's size: counts by context, entropy models. */
+const CODEC_TABLES = 320 * 1024
+
 /** Rounding and padding of a region. */
 const REGION_SLACK = 8192
 
@@ -54,7 +57,7 @@ function operatorMemory(node: OperatorStep, spec: TensorSpec, chunkElements: num
 }
 
 function codecMemory({ shape }: TensorSpec): number {
-  return CODEC_BLOCKS * region(Math.min(BLOCK_ELEMENTS, elementsOf(shape)) * 4)
+  return CODEC_BLOCKS * region(Math.min(BLOCK_ELEMENTS, elementsOf(shape)) * 4) + CODEC_TABLES
 }
 
 function sizesOf({ shape, dtype }: TensorSpec, chunkElements: number) {

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { codec } from '../../src/codecs/integer.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
 import { IncompatibleError, InvalidInputError } from '../../src/errors.ts'
-import { createRandom } from '../../src/random.ts'
 import { encodeValues } from './encode-values.ts'
 import { naiveGroups, naiveIntegers, type NaiveIntegers } from './naive-integers.ts'
+import { normalFloats } from './numbers.ts'
 
 const delta = [0.1, -0.2, 0.3, -0.4]
 
@@ -28,9 +28,8 @@ describe('integer codec', () => {
 
   for (const scale of ['F32', 'BF16', 'F16'] as const) {
     it(`is within half a step of every value with ${scale} scales, also where they have few bits`, async () => {
-      const random = createRandom('integer', scale)
       for (const magnitude of scale === 'F16' ? [1, 1e-3, 1e-6] : [1, 1e-6, 1e-37, 1e-42]) {
-        const values = Float32Array.from({ length: 1024 }, () => magnitude * random.normal())
+        const values = normalFloats(1024, 2).map((value) => magnitude * value)
         for (const bits of [2, 3, 4, 5, 6, 7, 8]) {
           const { decoded } = await encode(values, { bits, scale, group: 64 })
           const options: NaiveIntegers = { bits, group: 64, scheme: 'symmetric', dtype: scale }
@@ -48,8 +47,7 @@ describe('integer codec', () => {
   }
 
   it('takes a row as what shares the first index, and its rest as a group', async () => {
-    const random = createRandom('rows')
-    const values = Float32Array.from({ length: 120 }, () => random.normal())
+    const values = normalFloats(120, 3)
     for (const [shape, row] of [
       [[120], 120],
       [[6, 20], 20],
@@ -66,8 +64,7 @@ describe('integer codec', () => {
   })
 
   it('streams groups that reach over blocks', async () => {
-    const random = createRandom('streamed')
-    const values = Float32Array.from({ length: 3 * 30_000 }, () => random.normal())
+    const values = normalFloats(3 * 30_000, 1)
     for (const group of [0, 28_000]) {
       const parameters = { bits: 4, group, scheme: 'asymmetric', scale: 'F32' }
       const { decoded } = await encode(values, parameters, [3, 30_000])

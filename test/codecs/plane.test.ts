@@ -42,6 +42,16 @@ describe('plane of symbols', () => {
     }
   })
 
+  it('has the bytes that version 1 of the format fixes', () => {
+    const plane = Uint8Array.from({ length: 200 }, (_, i) =>
+      i % 7 === 0 ? 2 : i % 3 === 0 ? 1 : 0,
+    )
+    assert.equal(
+      Buffer.from(encodePlane(kernels, plane)).toString('hex'),
+      '0233000b2c4e023e8300a6240a00e9933e00263c4200f1d5384d62a4067c5785c22469a2ca8f20505877221d9727009000b0009000a2',
+    )
+  })
+
   for (const [name, symbol] of Object.entries(sources)) {
     it(`stores 2²⁰ symbols, ${name}, in 1.03 times their order-0 entropy and 64 bytes`, async () => {
       const symbols = Uint8Array.from({ length: 2 ** 20 }, () => symbol(random()))

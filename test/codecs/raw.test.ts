@@ -1,10 +1,22 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { fineTunePair, type PairRequest } from '../../scripts/bench/fine-tune-pairs.ts'
 import { codec } from '../../src/codecs/raw.ts'
+import { MAX_MODELS, MODEL_BITS } from '../../src/codecs/sections/exponent-models.ts'
+import { modelBytes } from '../../src/compute/kernels/entropy.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
 import { MalformedError } from '../../src/errors.ts'
 import type { WeightDType } from '../../src/tensors/dtype.ts'
 import { collectSections, deltaTensor, hex, memorySections, sha256Hex } from './memory-tensor.ts'
-import { subtract, widenBytes } from './numbers.ts'
+import { pseudoRandom, subtract, widenBytes } from './numbers.ts'
+
+const vectors = JSON.parse(
+  readFileSync(new URL('../vectors/raw.json', import.meta.url), 'utf8'),
+) as (PairRequest & {
+  readonly comment: string
+  readonly models: string
+  readonly differences: { readonly bytes: number; readonly sha256: string }
+})[]
 
 describe('raw codec', () => {
   const kernels = openKernels()
@@ -27,22 +39,35 @@ describe('raw codec', () => {
     return { base, post, delta, decoded, encoded, stored }
   }
 
-  it('stores constant, plain and packed planes as documented', async () => {
-    // 1.0 → 1.0078125 is one step up: zigzag code 2; −0 → +0 as well; 1.0 → 1.0 is 0.
-    const steps = await roundTrip('BF16', [0x3f80, 0x8000, 0x3f80], [0x3f81, 0x0000, 0x3f80])
-    assert.equal(hex(steps.stored.get('planes')!), '010202000000')
-    const equal = await roundTrip('F32', [0x3f800000, 5], [0x3f800000, 5])
-    assert.equal(hex(equal.stored.get('planes')!), '0000'.repeat(4))
-    const many = Array.from({ length: 1000 }, (_, i) => 0x3f80 + (i % 7))
-    const packedPlane = await roundTrip('BF16', Array<number>(1000).fill(0x3f80), many)
-    const [kind, low, high] = packedPlane.stored.get('planes')!
-    assert.deepEqual(
-      [kind, low! + high! * 256 + 3 + 2],
-      [2, packedPlane.stored.get('planes')!.length],
-    )
-    assert.ok(packedPlane.stored.get('planes')!.length < 400)
-    assert.deepEqual(packedPlane.decoded, packedPlane.post)
+  it('stores few weights plainly, and many as states, words and extra bits', async () => {
+    const few = await roundTrip('BF16', [0x3f80, 0x8000, 0x3f80], [0x3f81, 0x0000, 0x3f80])
+    assert.equal(hex(few.stored.get('differences')!), '060000813f0000803f')
+    assert.deepEqual(few.decoded, few.post)
+
+    // 1.0 → 1.0 never takes a bit: four states of 2¹⁶. The one model has 2¹² for symbol 0.
+    const same = await roundTrip('BF16', Array<number>(99).fill(0x3f80), Array(99).fill(0x3f80))
+    assert.equal(hex(same.stored.get('differences')!), '100000' + '00000100'.repeat(4))
+    assert.equal(hex(same.stored.get('models')!), '19')
+
+    // 16 steps up: token 12 with 2 extra bits, both 0.
+    const up = await roundTrip('BF16', Array<number>(99).fill(0x3f80), Array(99).fill(0x3f90))
+    const extra = '00'.repeat(Math.ceil((2 * 99) / 8))
+    assert.equal(hex(up.stored.get('differences')!), '290000' + '00000100'.repeat(4) + extra)
+    assert.deepEqual(up.decoded, up.post)
   })
+
+  for (const vector of vectors) {
+    it(`stores ${vector.comment}, in the bytes of its vector`, async () => {
+      const { sink, stored } = collectSections()
+      await codec.encode(deltaTensor(kernels, fineTunePair(vector)), {}, sink, { kernels })
+      const differences = stored.get('differences')!
+      assert.equal(hex(stored.get('models')!), vector.models)
+      assert.deepEqual(
+        { bytes: differences.length, sha256: sha256Hex(differences) },
+        vector.differences,
+      )
+    })
+  }
 
   const specials: Record<WeightDType, number[]> = {
     F32: [0, 0x80000000, 1, 0x80000001, 0x007fffff, 0x00800000, 0x3f800000, 0x7f7fffff, 0xff7fffff],
@@ -74,6 +99,38 @@ describe('raw codec', () => {
         (error) => error instanceof MalformedError && /not finite/.test(error.message),
       )
     }
+  })
+
+  it('decodes hostile bytes to refusals or finite values, in the memory that it declares', async () => {
+    const pair = fineTunePair({ elements: 4096, kind: 'dense', dtype: 'BF16', seed: 2 })
+    const { sink, stored } = collectSections()
+    const given = deltaTensor(kernels, pair)
+    const encoded = await codec.encode(given, {}, sink, { kernels })
+    const tensor = { spec: pair.spec, codec: 'raw', ...encoded }
+    const random = pseudoRandom(3)
+    const own = openKernels()
+    const [out, base] = [own.allocate(4096 * 4), own.allocate(4096 * 2)]
+    base.u8.set(pair.base)
+    const used = own.allocated
+    for (let attempt = 0; attempt < 2000; attempt++) {
+      const section = attempt % 2 === 0 ? 'models' : 'differences'
+      const bytes = Uint8Array.from(stored.get(section)!)
+      const start = attempt % 3 === 0 ? 0 : random() * bytes.length
+      for (let flips = random() * 4; flips > 0; flips--) {
+        bytes[Math.floor((start + random() * 20) % bytes.length)] = random() * 256
+      }
+      const sections = memorySections(new Map(stored).set(section, bytes))
+      try {
+        const reader = await codec.open(tensor, sections, { kernels: own })
+        await reader.read(out, 4096, base).finally(() => reader.close())
+        assert.ok(out.f32.every(Number.isFinite))
+      } catch (error) {
+        assert.ok(error instanceof MalformedError && error.id === 'E_BAD_ENCODING')
+      }
+      assert.equal(own.allocated, used)
+    }
+    const blockBytes = 4096 * (1 + 1 + 2 + 2 + 4)
+    assert.ok(own.peak - used <= MAX_MODELS * modelBytes(MODEL_BITS) + 256 + blockBytes)
   })
 })
 

@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict'
-import { type Grouping, groupOf, PACKED_SPARE_BYTES } from '../../src/compute/kernels.ts'
+import {
+  type Grouping,
+  groupOf,
+  PACKED_SPARE_BYTES,
+  type Region,
+} from '../../src/compute/kernels.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
 import { sliceRegion } from '../../src/compute/slice-region.ts'
 import { createRandom } from '../../src/random.ts'
@@ -59,50 +64,31 @@ describe('kernels: integers', () => {
     })
 
     it(`give the same for any split of ${title}`, () => {
-      const [lows, highs] = [kernels.allocate(groups * 4), kernels.allocate(groups * 4)]
-      lows.f32.fill(0)
-      highs.f32.fill(0)
-      const codes = blank(kernels, 1008)
-      const out = blank(kernels, 4032)
-      const whole = { lows: [...lows.f32], codes: [...codes.u8], out: [...out.f32] }
-      for (const splits of [[1003], [1, 500, 2, 400, 100]]) {
+      const scales = Float32Array.from({ length: groups }, (_, i) => (1 + (i % 7)) / 8)
+      const zeros = Float32Array.from({ length: groups }, (_, i) => 5 + (i % 4))
+      const run = (counts: readonly number[]) => {
+        const perGroup = [new Float32Array(groups), new Float32Array(groups), scales, zeros]
+        const regions = perGroup.map((entries) => place(kernels, entries))
+        const codes = blank(kernels, 1003)
+        const out = blank(kernels, 1003 * 4)
         let from = 0
-        for (const count of splits) {
-          const entry = groupOf(from, grouping) * 4
-          const [scales, zeros] = [lows, highs].map((region) =>
-            sliceRegion(region, entry, groups * 4 - entry),
-          ) as [typeof lows, typeof highs]
-          const part = sliceRegion(x, from * 4, count * 4)
-          kernels.groupExtremes(part, count, from, grouping, scales, zeros)
-          from += count
-        }
-        for (let i = 0; i < groups; i++) lows.f32[i] = highs.f32[i]! / 7
-        highs.f32.fill(8, 0, groups)
-        from = 0
-        for (const count of splits) {
-          const entry = groupOf(from, grouping) * 4
-          const [scales, zeros] = [lows, highs].map((region) =>
-            sliceRegion(region, entry, groups * 4 - entry),
-          ) as [typeof lows, typeof highs]
-          const piece = blank(kernels, count)
-          const decoded = kernels.allocate(count * 4)
-          const part = sliceRegion(x, from * 4, count * 4)
-          kernels.quantise(part, piece, count, from, grouping, scales, zeros, range)
-          kernels.dequantise(piece, decoded, count, from, grouping, scales, zeros)
+        for (const count of counts) {
+          const entry = groupOf(from, grouping)
+          const [lows, highs, s, z] = regions.map((region) =>
+            sliceRegion(region, entry * 4, (groups - entry) * 4),
+          ) as [Region, Region, Region, Region]
+          const [part, piece] = [sliceRegion(x, from * 4, count * 4), blank(kernels, count)]
+          kernels.groupExtremes(part, count, from, grouping, lows, highs)
+          kernels.quantise(part, piece, count, from, grouping, s, z, range)
           codes.u8.set(piece.u8.subarray(0, count), from)
-          out.f32.set(decoded.f32.subarray(0, count), from)
+          const decoded = sliceRegion(out, from * 4, count * 4)
+          kernels.dequantise(piece, decoded, count, from, grouping, s, z)
           from += count
         }
-        const now = {
-          lows: [...lows.f32.subarray(0, groups)],
-          codes: [...codes.u8.subarray(0, 1003)],
-          out: [...out.f32.subarray(0, 1003)],
-        }
-        if (splits.length === 1) Object.assign(whole, now)
-        assert.deepEqual(now, whole)
-        lows.f32.fill(0)
-        highs.f32.fill(0)
+        const [lows, highs] = regions.map((region) => [...region.f32.subarray(0, groups)])
+        return { lows, highs, codes: [...codes.u8], out: [...out.f32] }
       }
+      assert.deepEqual(run([1, 500, 2, 400, 100]), run([1003]))
     })
   }
 

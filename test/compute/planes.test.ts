@@ -37,28 +37,4 @@ describe('kernels: planes', () => {
       }
     })
   }
-
-  it('spread bits to bytes and gather them again', () => {
-    for (const count of counts) {
-      const bits = place(kernels, bytesOf(Math.ceil(count / 8)))
-      const bytes = blank(kernels, count + 1)
-      kernels.spreadBits(bits, bytes, count)
-      for (let i = 0; i < count; i++) {
-        assert.equal(bytes.u8[i], (bits.u8[i >> 3]! >> (i & 7)) & 1)
-      }
-      assert.equal(bytes.u8[count], 0xa5)
-      const back = blank(kernels, Math.ceil(count / 8) + 1)
-      assert.equal(kernels.gatherBits(bytes, back, count), true)
-      for (let i = 0; i < Math.ceil(count / 8); i++) {
-        const used = Math.min(8, count - 8 * i)
-        assert.equal(back.u8[i], bits.u8[i]! & ((1 << used) - 1))
-      }
-      assert.equal(back.u8[Math.ceil(count / 8)], 0xa5)
-      for (let i = 0; i < count; i += 5) {
-        bytes.u8[i]! |= 1 << (1 + (i % 7))
-        assert.equal(kernels.gatherBits(bytes, back, count), false)
-        bytes.u8[i]! &= 1
-      }
-    }
-  })
 })

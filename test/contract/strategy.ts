@@ -18,6 +18,11 @@ const champions: Readonly<Record<string, DraftNode>> = {
   'a published delta': leaf('a'),
   'an edit': { operator: 'dare', parameters: { p: 0.9, seed: 3 }, inputs: [leaf('a')] },
   'an edit with a codec': { operator: 'through', inputs: [leaf('a')] },
+  'an edit that looks at a second delta': {
+    operator: 'dare',
+    parameters: { select: 'mask', k: 0.5 },
+    inputs: [leaf('a'), leaf('b')],
+  },
   'a chain of edits': {
     operator: 'scale',
     parameters: { alpha: 0.25 },

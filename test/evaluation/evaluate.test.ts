@@ -197,6 +197,7 @@ describe('createEvaluator', () => {
     let made = 0
     let released = 0
     const fake = {
+      device: 'cpu',
       session() {
         made++
         return Promise.resolve({

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { basename } from 'node:path'
-import { type Runtime, openRuntime, type TensorView } from '../../src/compute/onnxruntime.ts'
+import type { Runtime, TensorView } from '../../src/compute/onnxruntime.ts'
 import type { Kernels } from '../../src/compute/kernels.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
 import type { Primitive, Value } from '../../src/graphs/primitive.ts'
 import { buildProgram, forward, type Program, RESULT } from '../../src/graphs/program.ts'
 import { createRandom } from '../../src/random.ts'
 import { elementsOf } from '../../src/tensors/tensor.ts'
+import { openTestRuntime } from '../support/test-device.ts'
 import { type Case, cases, refused } from './cases.ts'
 
 const folder = new URL('../../src/graphs/primitives/', import.meta.url)
@@ -24,7 +25,7 @@ describe('primitives', () => {
       primitives.set(id, module.primitive)
     }
     kernels = openKernels()
-    runtime = await openRuntime(kernels)
+    runtime = await openTestRuntime(kernels)
   })
   after(() => runtime.close())
 

@@ -17,6 +17,18 @@ describe('the configuration of a node', () => {
     assert.deepEqual(readConfig({}, env).peers, ['/a', '/b'])
     assert.equal(readConfig({}, env).home, '/env')
     assert.equal(readConfig({ home: '/flag' }, env).home, '/flag')
+    assert.equal(readConfig({}, { DELTASWARM_DEVICE: 'cpu' }).device, 'cpu')
+    assert.equal(readConfig({ device: 'webgpu' }, { DELTASWARM_DEVICE: 'cpu' }).device, 'webgpu')
+    assert.equal(readConfig({}, {}).device, 'auto')
     assert.equal(readConfig({}, { XDG_DATA_HOME: '/data' }).home, join('/data', 'deltaswarm'))
+  })
+
+  it('refuses a device that nobody knows', () => {
+    for (const wrong of [
+      () => readConfig({ device: 'tpu' }),
+      () => readConfig({}, { DELTASWARM_DEVICE: 'GPU' }),
+    ]) {
+      assert.throws(wrong, { id: 'E_DEVICE_NAME', expected: ['auto', 'cpu', 'webgpu', 'cuda'] })
+    }
   })
 })

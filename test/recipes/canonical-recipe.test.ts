@@ -178,6 +178,8 @@ describe('recipe', () => {
     const dare: DraftNode = { operator: 'dare', parameters: { p: 0.5, k: -1 }, inputs: [a] }
     assert.equal(line(dare), 'dare(a, p=0.5, k=-1)')
     assert.equal(line({ ...dare, scope: 'all' }), 'dare(a, p=0.5, k=-1, scope=all)')
+    const marked = { ...dare, parameters: { select: 'mask', k: -1 }, inputs: [a, b] }
+    assert.equal(line(marked), 'dare(a, b; select=mask, k=-1)')
     assert.match(
       line(merge([dare, b])),
       /^ties\((dare\(a, p=0.5, k=-1\), b|b, dare\(.*\)); density=0.2\)$/,

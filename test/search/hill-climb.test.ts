@@ -63,6 +63,16 @@ describe('hill-climb', () => {
     assert.ok(alphas.length > 5 && !alphas.includes(0), alphas.join(' '))
   })
 
+  it('leaves alone what says nothing: the share of a draw that finds its own', () => {
+    const inputs = [leaf, { delta: cidOfValue('b') }]
+    const root = { operator: 'dare', parameters: { select: 'mask', k: 0.5 }, inputs }
+    const champion = recipeOf({ base, root }, entries)
+    const all = strategy.propose({ ...entries, champion, tried: new Set(), count: 99, seed: 0 })
+    const shares = all.flatMap(({ root }) => (root as OperatorNode).parameters['p'] ?? [])
+    assert.ok(shares.length > 5)
+    assert.deepEqual([...new Set(shares)], [0.9])
+  })
+
   it('climbs to the optimum of two parameters within 80 measurements', () => {
     const inputs = [leaf, { delta: cidOfValue('b') }]
     let champion = recipeOf({ base, root: { operator: 'ties', inputs } }, entries)

@@ -68,6 +68,13 @@ export const words: readonly { word: RegExp; within: RegExp; allowed: RegExp; wh
     why: 'libraries do not print',
   },
   {
+    word: /\b(loadOn|weightsOnDevice|createDeviceMemory)\b/,
+    within: /^(src|protocol|node)\//,
+    allowed:
+      /^src\/(checkpoints\/weights|graphs\/device-memory|recipes\/(materialise|device-weights)|evaluation\/(evaluate|layer-pass))\.ts$/,
+    why: 'a device measures; published bytes come from the kernels alone',
+  },
+  {
     word: /\b(Date\.now|new Date\(\)|performance\.now|Math\.random|process\.hrtime|randomUUID|randomBytes)\b/,
     within: /^src\//,
     allowed: /^$/,

@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly chunkBlocks?: number
   /** One dimension unless given. */
   readonly shapes?: Readonly<Record<string, readonly number[]>>
+  /** Kernels of its own unless given. */
+  readonly kernels?: Kernels
 }
 
 let loaded: Registry<Codec> | undefined
@@ -30,10 +32,11 @@ let loaded: Registry<Codec> | undefined
 export async function runOperator(
   operator: Operator,
   inputs: readonly Delta[],
-  { mode = 'paper', parameters: given = {}, chunkBlocks = 16, shapes = {} }: RunOptions = {},
+  options: RunOptions = {},
 ): Promise<Record<string, Float32Array>> {
   const codecs = (loaded ??= await loadCodecs())
-  const kernels = openKernels()
+  const { mode = 'paper', parameters: given = {}, chunkBlocks = 16, shapes = {} } = options
+  const { kernels = openKernels() } = options
   const table = operator.parametersFor?.(given, codecs) ?? operator.parameters
   const filled = { ...operator.defaults?.[mode], ...given }
   const parameters = checkParameters(operator.id, table, filled) as never

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { judgeVariant, viewSuite } from '../../board.ts'
 import { measure, referencesOfAll } from '../../roles/evaluator.ts'
-import { referenceInput, typedNumber } from '../inputs.ts'
+import { deviceInput, deviceOption, referenceInput, typedNumber } from '../inputs.ts'
 import { readNames } from '../names.ts'
 import { formatNats } from '../output.ts'
 import { defineVerb } from './index.ts'
@@ -21,6 +21,7 @@ export const verb = defineVerb({
       repeat: true,
     },
     { flags: '--copies <n>', about: 'how many measure each shard when it is divided', default: 2 },
+    deviceOption,
     { flags: '--only', about: 'measure just these, not what they are judged against' },
   ],
   examples: ['deltaswarm evaluate mix math --data holdout'],
@@ -32,6 +33,7 @@ export const verb = defineVerb({
     share: z.array(z.string()).optional(),
     copies: z.int().min(1).max(64),
     only: z.boolean().default(false),
+    device: deviceInput,
   }),
   parse: ({ args, options }) => ({
     refs: args[0],
@@ -39,10 +41,11 @@ export const verb = defineVerb({
     copies: typedNumber(options['copies']),
     // Whoever divides the work has said what is measured.
     only: options['only'] === true || options['share'] !== undefined,
+    ...(options['device'] === undefined ? {} : { device: options['device'] }),
     ...(options['share'] === undefined ? {} : { share: options['share'] }),
     ...(options['base'] === undefined ? {} : { base: resolve(options['base'] as string) }),
   }),
-  async run(node, { refs, data, base, share, copies, only }, options) {
+  async run(node, { refs, data, base, share, copies, only, device }, options) {
     const suite = await node.suites.open(data, options)
     const subjects = []
     for (const ref of refs) subjects.push(await node.library.resolve(ref))
@@ -51,11 +54,12 @@ export const verb = defineVerb({
       await node.bases.require(base, recipe.base, options)
     }
     const references = only ? [] : await referencesOfAll(node, subjects, options)
-    const { variants, measured, known } = await measure(
+    const { variants, measured, known, engine } = await measure(
       node,
       {
         subjects: [...subjects, ...references],
         suite,
+        device,
         ...(share === undefined ? {} : { share: { peers: share, copies } }),
       },
       options,
@@ -67,6 +71,7 @@ export const verb = defineVerb({
       suite: suite.id.toString(),
       measured,
       known,
+      ...(engine === undefined ? {} : { engine }),
       variants: variants.slice(0, refs.length).map((id, i) => {
         const standing = view.board.standings.find(({ variant }) => variant.equals(id))
         const comparison = judgeVariant(node, view, id)
@@ -90,7 +95,7 @@ export const verb = defineVerb({
     }
   },
   ids: ({ variants }) => variants.map(({ id }) => id),
-  print({ variants, measured, known }, output) {
+  print({ variants, measured, known, engine }, output) {
     output.table(
       ['variant', 'loss', 'shards', 'against', 'difference', '95 % interval', 'class'],
       variants.map(({ name, loss, shards, against, difference, ci, class: verdict }) => [
@@ -104,5 +109,6 @@ export const verb = defineVerb({
       ]),
     )
     output.note(`${measured} shards measured and signed, ${known} were here already`)
+    if (engine !== undefined) output.note(`engine ${engine}`)
   },
 })

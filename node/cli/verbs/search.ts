@@ -3,7 +3,7 @@ import { NotFoundError } from '../../../src/index.ts'
 import { championOf, viewSuite } from '../../board.ts'
 import { measure } from '../../roles/evaluator.ts'
 import { propose } from '../../roles/searcher.ts'
-import { referenceInput, typedNumber } from '../inputs.ts'
+import { deviceInput, deviceOption, referenceInput, typedNumber } from '../inputs.ts'
 import { readNames } from '../names.ts'
 import { defineVerb } from './index.ts'
 
@@ -18,6 +18,7 @@ export const verb = defineVerb({
     { flags: '--strategy <id>', about: 'strategy', default: 'hill-climb' },
     { flags: '--seed <n>', about: 'seed of the first round', default: 0 },
     { flags: '--min-measurers <n>', about: 'measurers that a champion needs', default: 1 },
+    deviceOption,
     { flags: '--propose-only', about: 'announce the proposals and leave the measuring to later' },
   ],
   examples: ['deltaswarm search --data steer --rounds 3 --proposals 4'],
@@ -30,6 +31,7 @@ export const verb = defineVerb({
     seed: z.int().nonnegative(),
     minMeasurers: z.int().min(1).max(64),
     proposeOnly: z.boolean(),
+    device: deviceInput,
   }),
   parse: ({ options }) => ({
     data: options['data'],
@@ -39,6 +41,7 @@ export const verb = defineVerb({
     seed: typedNumber(options['seed']),
     minMeasurers: typedNumber(options['minMeasurers']),
     proposeOnly: options['proposeOnly'] === true,
+    ...(options['device'] === undefined ? {} : { device: options['device'] }),
   }),
   async run(node, input, options) {
     const suite = await node.suites.open(input.data, options)
@@ -55,6 +58,7 @@ export const verb = defineVerb({
       return { champion, loss: view.board.standings[0]!.loss }
     }
     const rounds = []
+    let engine: string | undefined
     for (let round = 1; round <= input.rounds; round++) {
       const { champion } = await look()
       const proposals = await propose(
@@ -67,7 +71,11 @@ export const verb = defineVerb({
         },
         options,
       )
-      if (!input.proposeOnly) await measure(node, { subjects: proposals, suite }, options)
+      if (!input.proposeOnly) {
+        const { device } = input
+        const measured = await measure(node, { subjects: proposals, suite, device }, options)
+        engine = measured.engine ?? engine
+      }
       const after = await look()
       const names = await readNames(node, await node.library.variants())
       rounds.push({
@@ -78,10 +86,15 @@ export const verb = defineVerb({
         proposals: proposals.map((id) => id.toString()),
       })
     }
-    return { schema: 'deltaswarm.search/1', suite: suite.id.toString(), rounds }
+    return {
+      schema: 'deltaswarm.search/1',
+      suite: suite.id.toString(),
+      ...(engine === undefined ? {} : { engine }),
+      rounds,
+    }
   },
   ids: ({ rounds }) => rounds.flatMap(({ proposals }) => proposals),
-  print({ rounds }, output) {
+  print({ rounds, engine }, output) {
     output.table(
       ['round', 'proposals', 'champion', 'loss'],
       rounds.map(({ round, proposals, name, loss }) => [
@@ -91,5 +104,6 @@ export const verb = defineVerb({
         loss.toFixed(4),
       ]),
     )
+    if (engine !== undefined) output.note(`engine ${engine}`)
   },
 })

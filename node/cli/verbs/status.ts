@@ -32,6 +32,8 @@ export const verb = defineVerb({
       peer: node.peer,
       pid: process.pid,
       home: node.config.home,
+      /** Where variants are measured, and why; known once something was measured. */
+      engine: node.engine.device?.line ?? `${node.config.device}, nothing measured yet`,
       addresses: network?.addresses() ?? [],
       peers: network?.peers().length ?? 0,
       records: store.records.size,
@@ -53,6 +55,7 @@ export const verb = defineVerb({
   print(result, output) {
     output.line(`node ${result.peer}, pid ${result.pid}`)
     for (const address of result.addresses) output.line(`listens on ${address}`)
+    output.line(`engine ${result.engine}`)
     output.line(
       `${result.peers} peers, ${result.records} records, ${result.blocks} blocks (${formatBytes(result.bytes)})`,
     )

@@ -8,6 +8,7 @@ import { type ErrorDocument, RemoteError } from '../../errors.ts'
 import { callDaemon, isAnswering } from '../../http/client.ts'
 import type { Output } from '../output.ts'
 import { binFile, daemonFlags } from '../../program.ts'
+import { deviceOption } from '../inputs.ts'
 import type { HereContext, HereVerb } from './index.ts'
 
 /** How long a detached daemon may take to answer, and how often it is asked. */
@@ -30,6 +31,7 @@ export const verb: HereVerb = {
       about: 'multiaddr of a peer to stay connected to, repeatable',
       repeat: true,
     },
+    deviceOption,
   ],
   examples: [
     'deltaswarm up -d',
@@ -74,7 +76,11 @@ async function detach({ config, output, signal }: HereContext): Promise<number> 
   const child = spawn(process.execPath, program, {
     detached: true,
     stdio: ['ignore', log.fd, log.fd],
-    env: { ...childEnvironment(config.home), DELTASWARM_THREADS: String(config.threads) },
+    env: {
+      ...childEnvironment(config.home),
+      DELTASWARM_THREADS: String(config.threads),
+      DELTASWARM_DEVICE: config.device,
+    },
   })
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve())

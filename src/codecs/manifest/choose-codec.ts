@@ -47,10 +47,10 @@ const autoParameters = {
  * exist or is out of range.
  */
 export function createCodecChooser(choice: CodecChoice, context: EncodeContext): CodecChooser {
-  const chooser = choice.codec === 'auto' ? auto(choice, context) : fixed(choice, context)
-  const scope = canonicalScope(choice.scope ?? chooser.scope)
+  const { scope, choose } = choice.codec === 'auto' ? auto(choice, context) : fixed(choice, context)
+  const within = canonicalScope(choice.scope ?? scope)
   return async (tensor, options) =>
-    inScope(scope, tensor.spec) ? chooser.choose(tensor, options) : DEFAULT_CODEC
+    inScope(within, tensor.spec) ? choose(tensor, options) : DEFAULT_CODEC
 }
 
 interface ScopedChooser {

@@ -6,6 +6,8 @@ export interface BitWriter {
   write(value: number, count: number): void
   /** A whole number ≥ 0 by the Elias γ code of value + 1: 1 bit for 0, 3 for 1 and 2, 5 for 3 to 6. */
   writeGamma(value: number): void
+  /** Bits so far. */
+  readonly length: number
   /** All so far, the last byte filled up with 0. */
   bytes(): Uint8Array
 }
@@ -26,6 +28,9 @@ export function createBitWriter(): BitWriter {
       write(0, length)
       write(1, 1)
       write(value + 1, length)
+    },
+    get length() {
+      return position
     },
     bytes: () => Uint8Array.from(bytes),
   }

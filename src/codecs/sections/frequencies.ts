@@ -5,8 +5,9 @@ import { log2 } from './log2.ts'
 /**
  * The frequencies of up to 256 symbols in one rANS model: whole numbers that add up to 2^bits.
  *
- * Stored are the last and the commonest symbol (8 bits each) and then, in order up to the last, every
- * symbol but the commonest, which takes what the others leave:
+ * Stored are the last and the commonest symbol, each as the zigzag-coded difference from that of the
+ * frequencies before (at first 0) in γ code, and then, in order up to the last, every symbol but the
+ * commonest, which takes what the others leave:
  *
  * - the length of its frequency in bits, 0 for a symbol that does not occur, as the zigzag-coded
  *   difference from the length before it that was not 0 (at first ⌊bits ÷ 2⌋) in γ code;
@@ -21,9 +22,15 @@ export interface Frequencies {
   /** 0 … 15. */
   readonly precision: number
   readonly commonest: number
+  /** The last symbol that occurs. */
+  readonly last: number
   /** One per symbol. */
   readonly values: Uint16Array
 }
+
+type Ends = Pick<Frequencies, 'last' | 'commonest'>
+
+const NONE: Ends = { last: 0, commonest: 0 }
 
 /** Frequencies near the shares of `counts`, or `undefined` where they leave the commonest nothing. */
 export function quantiseCounts(
@@ -44,7 +51,8 @@ export function quantiseCounts(
   }
   if (left < 1) return undefined
   values[commonest] = left
-  return { bits, precision, commonest, values }
+  const last = values.findLastIndex((value) => value > 0)
+  return { bits, precision, commonest, last, values }
 }
 
 /** Bits that symbols of these counts take. */
@@ -56,12 +64,15 @@ export function costOf(counts: Uint32Array, { bits, values }: Frequencies): numb
   return cost
 }
 
-export function writeFrequencies(writer: BitWriter, frequencies: Frequencies): void {
-  const { bits, precision, commonest, values } = frequencies
-  const last = values.findLastIndex((value) => value > 0)
+export function writeFrequencies(
+  writer: BitWriter,
+  frequencies: Frequencies,
+  previous: Ends = NONE,
+): void {
+  const { bits, precision, commonest, last, values } = frequencies
   const isAbsent = (symbol: number): boolean => symbol !== commonest && values[symbol] === 0
-  writer.write(last, 8)
-  writer.write(commonest, 8)
+  writer.writeGamma(zigzag(last - previous.last))
+  writer.writeGamma(zigzag(commonest - previous.commonest))
   let before = bits >> 1
   for (let symbol = 0; symbol <= last; symbol++) {
     if (symbol === commonest) continue
@@ -80,9 +91,17 @@ export function writeFrequencies(writer: BitWriter, frequencies: Frequencies): v
 }
 
 /** Frequencies that add up; throws `MalformedError` `E_BAD_ENCODING` where the bytes give none. */
-export function readFrequencies(reader: BitReader, bits: number, precision: number): Frequencies {
-  const last = reader.read(8)
-  const commonest = reader.read(8)
+export function readFrequencies(
+  reader: BitReader,
+  bits: number,
+  precision: number,
+  previous: Ends = NONE,
+): Frequencies {
+  const last = previous.last + unzigzag(reader.readGamma())
+  const commonest = previous.commonest + unzigzag(reader.readGamma())
+  for (const symbol of [last, commonest]) {
+    if (symbol < 0 || symbol > 255) throw badEncoding('a symbol', '0 to 255', symbol)
+  }
   const values = new Uint16Array(256)
   let left = 2 ** bits
   let before = bits >> 1
@@ -106,7 +125,7 @@ export function readFrequencies(reader: BitReader, bits: number, precision: numb
     throw badEncoding('what frequencies leave the commonest', '1 to 65535', left)
   }
   values[commonest] = left
-  return { bits, precision, commonest, values }
+  return { bits, precision, commonest, last, values }
 }
 
 /** Binary digits of the whole part. */

@@ -4,7 +4,7 @@ const KEPT = 4096
 const kept = new Float64Array(KEPT + 1)
 
 /**
- * Binary logarithm of a whole number of at least 1, within 2⁻¹¹. What an encoder chooses decides bytes,
+ * Binary logarithm of a whole number of at least 1, within 2⁻¹⁰. What an encoder chooses decides bytes,
  * and `Math.log2` differs between machines: this is made of products alone.
  */
 export function log2(n: number): number {

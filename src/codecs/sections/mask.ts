@@ -12,19 +12,17 @@ import { decodePlane, encodePlane } from './plane.ts'
 import type { SectionReader } from './section-reader.ts'
 
 /**
- * The mask of a block is one frame, whichever is the shortest:
+ * The mask of a block is one frame, whichever is the shorter:
  *
  *     order gaps         order + 16 · (gaps of zeros): the bitmap by `Kernels.encodeGaps`
- *     20 plane           the frame (`plane.ts`) of the bits, a byte each
+ *     20 plane           the frame (`plane.ts`) of the bitmap's bytes
  *
- * Gap codes are within 2.5 % of the entropy of independent bits of which less than one in six is
- * rare; with more, up to the bitmap itself, the plane is.
+ * For independent bits one of the two is within 2.5 % of their entropy, at any density: gaps where
+ * ones or zeros are rare, the plane in between. Where they come in runs, as in rows that a training
+ * touched, the plane is far below it. Neither is ever longer than the bitmap, which is gaps of order 0.
  */
 const OF_ZEROS = 0x10
 const PLANE = 0x20
-
-/** How rare the rarer bit must be for gap codes to suffice: 1 in so many. */
-const RARE = 6
 
 /** The least and the most bytes of the masks of so many elements. */
 export function maskBytes(elements: number): readonly [min: number, max: number] {
@@ -34,26 +32,20 @@ export function maskBytes(elements: number): readonly [min: number, max: number]
 
 /** Bytes of scratch memory for masks of at most `count` elements. */
 export function maskScratchBytes(count: number): number {
-  return count + GAP_SPARE_BYTES
+  return bitmapBytes(count) + GAP_SPARE_BYTES
 }
 
-/** The frame of a block's mask. */
+/** The frame of a block's mask, whose padding is 0. */
 export function encodeMask(
   kernels: Kernels,
   bits: Region,
   count: number,
   scratch: Region,
 ): Uint8Array {
-  const ones = kernels.countBits(bits, count)
-  const rare = Math.min(ones, count - ones)
-  const code = shortestCode(kernels, bits, count, rare, ones === rare)
-  const bytes = Math.ceil(kernels.gapBits(bits, count, code) / 8)
-  if (rare * RARE > count) {
-    kernels.spreadBits(bits, scratch, count)
-    const plane = encodePlane(kernels, scratch.u8.subarray(0, count))
-    if (plane.length < bytes) return Buffer.concat([Uint8Array.of(PLANE), plane])
-  }
-  kernels.encodeGaps(bits, count, code, scratch)
+  const code = shortestCode(kernels, bits, count)
+  const bytes = kernels.encodeGaps(bits, count, code, scratch)
+  const plane = encodePlane(kernels, bits.u8.subarray(0, bitmapBytes(count)))
+  if (plane.length < bytes) return Buffer.concat([Uint8Array.of(PLANE), plane])
   const kind = code.order + (code.ones ? 0 : OF_ZEROS)
   return Buffer.concat([Uint8Array.of(kind), scratch.u8.subarray(0, bytes)])
 }
@@ -67,38 +59,36 @@ export async function decodeMask(
   scratch: Region,
 ): Promise<void> {
   const kind = (await reader.take(1))[0]!
+  const bytes = bitmapBytes(count)
   if (kind === PLANE) {
-    await decodePlane(kernels, reader, scratch.u8.subarray(0, count))
-    if (kernels.gatherBits(scratch, bits, count)) return
-    throw badEncoding('a mask of other symbols', '0 and 1', 'another')
+    await decodePlane(kernels, reader, bits.u8.subarray(0, bytes))
+    const padding = count % 8 === 0 ? 0 : bits.u8[bytes - 1]! >> (count % 8)
+    if (padding !== 0) throw badEncoding('bits behind the last element', 0, padding)
+    return
   }
-  const code: GapCode = { ones: kind < OF_ZEROS, order: kind & MAX_GAP_ORDER }
   if (kind > OF_ZEROS + MAX_GAP_ORDER) throw badEncoding('unknown kind of mask', PLANE, kind)
-  const ahead = await reader.peek(bitmapBytes(count))
+  const code: GapCode = { ones: kind < OF_ZEROS, order: kind & MAX_GAP_ORDER }
+  const ahead = await reader.peek(bytes)
   scratch.u8.set(ahead)
   const used = kernels.decodeGaps(scratch, ahead.length, bits, count, code)
   if (used < 0) throw badEncoding('gaps that leave their mask', `${count} elements`, 'more')
   await reader.take(used)
 }
 
-/** Order 0 has `count` bits, so that the shortest is never longer than the bitmap. */
-function shortestCode(
-  kernels: Kernels,
-  bits: Region,
-  count: number,
-  rare: number,
-  ones: boolean,
-): GapCode {
+function shortestCode(kernels: Kernels, bits: Region, count: number): GapCode {
+  const found = kernels.countBits(bits, count)
+  const ones = found <= count / 2
+  const rare = ones ? found : count - found
   const bitsOf = (order: number): number => kernels.gapBits(bits, count, { ones, order })
   // The gaps' mean tells the order nearly; how they vary may shift it.
   let order = Math.min(MAX_GAP_ORDER, 31 - Math.clz32(count / (rare + 1)))
   let shortest = bitsOf(order)
   for (const step of [1, -1]) {
     for (let next = order + step; next >= 0 && next <= MAX_GAP_ORDER; next += step) {
-      const found = bitsOf(next)
-      if (found >= shortest) break
-      ;[order, shortest] = [next, found]
+      const size = bitsOf(next)
+      if (size >= shortest) break
+      ;[order, shortest] = [next, size]
     }
   }
-  return shortest < count ? { ones, order } : { ones, order: 0 }
+  return { ones, order: shortest < count ? order : 0 }
 }

@@ -120,8 +120,8 @@ function unpack(kernels: Kernels, packed: Uint8Array, plane: Uint8Array): void {
   kernels.buildModel(values, model, 0, bits)
   input.u8.set(words)
   contexts.u8.fill(0)
-  if (!kernels.decodeSymbols(input, words.length, contexts, symbols, count, model, bits)) {
-    throw badEncoding('words of a plane', 'those of its symbols', `${words.length} others`)
-  }
+  const coded = { input, bytes: words.length, contexts }
+  const used = kernels.decodeSymbols(coded, model, bits, symbols, count)
+  if (used !== words.length) throw badEncoding('words of a plane', `${words.length} bytes`, used)
   plane.set(symbols.u8.subarray(0, count))
 }

@@ -153,7 +153,7 @@ export function storeBits(bits: usize, value: u32, count: u32): void {
 }
 
 /** Sixteen lane masks as bits. */
-function bitsOf(first: v128, second: v128, third: v128, fourth: v128): u32 {
+export function bitsOf(first: v128, second: v128, third: v128, fourth: v128): u32 {
   const low = i16x8.narrow_i32x4_s(first, second)
   const high = i16x8.narrow_i32x4_s(third, fourth)
   return i8x16.bitmask(i8x16.narrow_i16x8_s(low, high))

@@ -5,8 +5,8 @@
 
 import { converted, held, padded } from './first-page'
 
-export function copy(source: usize, out: usize, bytes: u32): void {
-  memory.copy(out, source, bytes)
+export function copy(source: usize, out: usize, count: u32): void {
+  memory.copy(out, source, count << 2)
 }
 
 export function widenBf16(source: usize, out: usize, count: u32): void {
@@ -49,12 +49,7 @@ export function narrowBf16(source: usize, out: usize, count: u32): void {
   const quiet = held(0x0040)
   const whole = out + ((count & ~3) << 1)
   for (; out < whole; source += 16, out += 8) {
-    const floats = v128.load(source)
-    const cut = i32x4.shr_u(floats, 16)
-    const half = i32x4.add(belowHalf, v128.and(cut, one))
-    const rounded = i32x4.shr_u(i32x4.add(floats, half), 16)
-    const nan = v128.or(cut, quiet)
-    const brains = v128.bitselect(nan, rounded, f32x4.ne(floats, floats))
+    const brains = brainsOf(v128.load(source), one, belowHalf, quiet)
     v128.store64_lane(out, i16x8.narrow_i32x4_u(brains, brains), 0)
   }
   const left = count & 3
@@ -62,6 +57,14 @@ export function narrowBf16(source: usize, out: usize, count: u32): void {
   memory.copy(padded, source, left << 2)
   narrowBf16(padded, converted, 4)
   memory.copy(out, converted, left << 1)
+}
+
+/** In each lane the bits of a BF16; takes 1, 0x7fff and 0x0040 in every lane, held outside a loop. */
+export function brainsOf(floats: v128, one: v128, belowHalf: v128, quiet: v128): v128 {
+  const nan = f32x4.ne(floats, floats)
+  const half = i32x4.add(belowHalf, v128.and(i32x4.shr_u(floats, 16), one))
+  const rounded = i32x4.shr_u(i32x4.add(floats, v128.andnot(half, nan)), 16)
+  return v128.or(rounded, v128.and(nan, quiet))
 }
 
 /**

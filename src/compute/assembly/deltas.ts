@@ -1,11 +1,10 @@
 /**
  * Between weights of any dtype and their f32 differences, in one walk over memory: pieces go through
- * room that stays in the first-level cache, and the difference of BF16, which a merge of several models
- * takes most often, through registers.
+ * room that stays in the first-level cache, and BF16, which models are mostly in, through registers.
  */
 
-import { narrowBf16, narrowF16, widenBf16, widenF16 } from './convert'
-import { scratch } from './first-page'
+import { brainsOf, narrowBf16, narrowF16, widenBf16, widenF16 } from './convert'
+import { held, scratch } from './first-page'
 import { add, subtract } from './linear'
 
 /** How `open-kernels.ts` numbers the dtypes; F32 is what is left. */
@@ -58,6 +57,14 @@ export function applied(
   out: usize,
   count: u32,
 ): void {
+  if (dtype == bf16 && to == bf16) {
+    const whole = count & ~7
+    appliedBf16(base, delta, out, whole)
+    base += whole << 1
+    delta += whole << 2
+    out += whole << 1
+    count -= whole
+  }
   for (let left = count; left > 0;) {
     const n = min(left, piece)
     const wide = widened(dtype, base, scratch, n)
@@ -69,6 +76,19 @@ export function applied(
     delta += n << 2
     out += n * bytesOf(to)
     left -= n
+  }
+}
+
+/** `count` is a multiple of 8. */
+function appliedBf16(base: usize, delta: usize, out: usize, count: u32): void {
+  const one = held(1)
+  const belowHalf = held(0x7fff)
+  const quiet = held(0x0040)
+  for (const end = out + (count << 1); out < end; base += 16, delta += 32, out += 16) {
+    const a = f32x4.add(i32x4.shl(v128.load16x4_u(base), 16), v128.load(delta))
+    const b = f32x4.add(i32x4.shl(v128.load16x4_u(base, 8), 16), v128.load(delta, 16))
+    const first = brainsOf(a, one, belowHalf, quiet)
+    v128.store(out, i16x8.narrow_i32x4_u(first, brainsOf(b, one, belowHalf, quiet)))
   }
 }
 

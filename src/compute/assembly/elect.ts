@@ -2,14 +2,17 @@
  * The last two steps of TIES (Yadav et al., NeurIPS 2023): elect a sign, average those that agree.
  */
 
-import { held, scratch } from './first-page'
+import { held } from './first-page'
 
 /**
- * `scratch` holds the inputs' pointers, then their weights as f32. `zeroPositive` is what a sum of 0
- * elects. Two vectors at a time share the walk through the tables.
+ * `table` holds the inputs' pointers, then their weights as f32; it is only read. The inputs'
+ * elements are those from `first` on. `zeroPositive` is what a sum of 0 elects.
+ * Two vectors at a time share the walk through the table.
  */
 export function electAndMerge(
+  table: usize,
   inputs: u32,
+  first: u32,
   out: usize,
   count: u32,
   weighted: bool,
@@ -17,9 +20,10 @@ export function electAndMerge(
   normalize: bool,
   lambda: f32,
 ): void {
-  const bytes = count << 2
-  const whole = bytes & ~31
-  const weights = scratch + (inputs << 2)
+  let from: usize = first << 2
+  const end = from + (count << 2)
+  const whole = from + ((count & ~7) << 2)
+  const weights = table + (inputs << 2)
   const size = inputs << 2
   const zero = f32x4.splat(0)
   const one = held(0x3f800000)
@@ -27,12 +31,11 @@ export function electAndMerge(
   const signBit = held(0x80000000)
   const tie = zeroPositive ? zero : signBit
   const factor = f32x4.splat(lambda)
-  let at: usize = 0
-  for (; at < whole; at += 32) {
+  for (; from < whole; from += 32, out += 32) {
     let vote0 = zero
     let vote1 = zero
     for (let i: usize = 0; i < size; i += 4) {
-      const x = load<usize>(scratch + i) + at
+      const x = load<usize>(table + i) + from
       let x0 = v128.load(x)
       let x1 = v128.load(x, 16)
       if (weighted) {
@@ -51,7 +54,7 @@ export function electAndMerge(
     let share0 = zero
     let share1 = zero
     for (let i: usize = 0; i < size; i += 4) {
-      const x = load<usize>(scratch + i) + at
+      const x = load<usize>(table + i) + from
       const weight = v128.load32_splat(weights + i)
       let x0 = v128.load(x)
       let x1 = v128.load(x, 16)
@@ -75,28 +78,29 @@ export function electAndMerge(
       sum0 = f32x4.div(sum0, v128.bitselect(one, share0, none0))
       sum1 = f32x4.div(sum1, v128.bitselect(one, share1, none1))
     }
-    v128.store(out + at, f32x4.mul(factor, sum0))
-    v128.store(out + at, f32x4.mul(factor, sum1), 16)
+    v128.store(out, f32x4.mul(factor, sum0))
+    v128.store(out, f32x4.mul(factor, sum1), 16)
   }
-  for (; at < bytes; at += 4) {
-    electOne(inputs, out, at, weighted, zeroPositive, normalize, lambda)
+  for (; from < end; from += 4, out += 4) {
+    electOne(table, inputs, from, out, weighted, zeroPositive, normalize, lambda)
   }
 }
 
 function electOne(
+  table: usize,
   inputs: u32,
+  from: usize,
   out: usize,
-  at: usize,
   weighted: bool,
   zeroPositive: bool,
   normalize: bool,
   lambda: f32,
 ): void {
-  const weights = scratch + (inputs << 2)
+  const weights = table + (inputs << 2)
   const size = inputs << 2
   let vote: f32 = 0
   for (let i: usize = 0; i < size; i += 4) {
-    const x = load<f32>(load<usize>(scratch + i) + at)
+    const x = load<f32>(load<usize>(table + i) + from)
     vote += weighted ? load<f32>(weights + i) * x : x
   }
   const positive = vote > 0 || (vote == 0 && zeroPositive)
@@ -104,7 +108,7 @@ function electOne(
   let share: f32 = 0
   for (let i: usize = 0; i < size; i += 4) {
     const weight = load<f32>(weights + i)
-    const x = load<f32>(load<usize>(scratch + i) + at)
+    const x = load<f32>(load<usize>(table + i) + from)
     const y = weight * x
     const voter = weighted ? y : x
     if (positive ? voter > 0 : voter < 0) {
@@ -113,5 +117,5 @@ function electOne(
     }
   }
   if (normalize && !(abs(share) < <f32>1e-8)) sum /= share
-  store<f32>(out + at, lambda * sum)
+  store<f32>(out, lambda * sum)
 }

@@ -57,8 +57,8 @@ export function encodeSymbols(
 }
 
 /**
- * Whatever the bytes are, it reads only `input … end` and writes only `count` symbols. Gives false when
- * words are missing or left over or a state does not end where encoding began.
+ * Whatever the bytes are, it reads only `input … end` and writes only `count` symbols. Gives the end of
+ * the words it read, or 0 when they are too few or a state does not end where encoding began.
  */
 export function decodeSymbols(
   input: usize,
@@ -68,8 +68,8 @@ export function decodeSymbols(
   count: u32,
   models: usize,
   bits: u32,
-): bool {
-  if (end - input < statesBytes) return false
+): usize {
+  if (end - input < statesBytes) return 0
   const stride = entriesBytes + (1 << bits)
   const mask: u32 = (1 << bits) - 1
   let a = load<u32>(input)
@@ -85,7 +85,7 @@ export function decodeSymbols(
     store<u8>(symbols + i, symbol)
     let next = (entry & 0xffff) * (a >> bits) + slot - (entry >> 16)
     if (next < lowest) {
-      if (input + 2 > end) return false
+      if (input + 2 > end) return 0
       next = (next << 16) | (<u32>load<u16>(input))
       input += 2
     }
@@ -94,5 +94,5 @@ export function decodeSymbols(
     c = d
     d = next
   }
-  return input == end && a == lowest && b == lowest && c == lowest && d == lowest
+  return a == lowest && b == lowest && c == lowest && d == lowest ? input : 0
 }

@@ -3,6 +3,9 @@
  * SIMD. What the compiler may not do keeps the bytes the same everywhere: no relaxed SIMD, no fused
  * multiply-add, no reordering of sums. Loops work on whole vectors and finish one element at a time
  * with the same arithmetic, so a split never shows. Nothing is written past `count`.
+ *
+ * Every thread is an instance over the same memory: what a call puts aside goes where `first-page.ts`
+ * has room for its thread, and there is no static data, which a new instance would write again.
  */
 
 export {
@@ -23,16 +26,10 @@ export { gapBits, encodeGaps, decodeGaps } from './gaps'
 export { groupExtremes, quantise, dequantise, packCodes, unpackCodes } from './integers'
 export { subtract, add, scale, addScaled } from './linear'
 export { maskedScale, maskBits, scaleByBits } from './mask'
-export { sum, squaredDeviations, squaredDistance } from './moments'
-export { orderedDifference16, orderedDifference32, orderedSum16, orderedSum32 } from './ordered'
-export {
-  splitPlanes16,
-  splitPlanes32,
-  joinPlanes16,
-  joinPlanes32,
-  spreadBits,
-  gatherBits,
-} from './planes'
+export { splitDifference, exponents, joinDifference } from './ordered'
 export { rankRows, keepRanks, keepByChance } from './rank'
-export { sumMagnitudes, dot, firstNonFinite } from './reduce'
-export { keepLargest, histogramHigh, histogramLow, countMagnitude } from './select'
+export { blockMagnitudes, blockProducts, firstNonFinite } from './reduce'
+export { signsAndMagnitude } from './sign-planes'
+export { keepLargest, histogramHigh, histogramLow, moveCounts, countMagnitude } from './select'
+export { sum, squaredDeviations, squaredDistance } from './moments'
+export { splitPlanes16, splitPlanes32, joinPlanes16, joinPlanes32 } from './planes'

@@ -87,6 +87,8 @@ export function maskedScale(
   const lane1 = v128.load(lanes, 16)
   const lane2 = v128.load(lanes, 32)
   const lane3 = v128.load(lanes, 48)
+  // DARE as published, for which less is to be chosen.
+  const plain = dropped == 0 && kept != 0 && kept != 1
   const end = out + (count << 2)
   while (out < end) {
     let drop = wordsUpTo(last, low, high, key0, key1) & some
@@ -95,6 +97,13 @@ export function maskedScale(
     const stop = min(out + 128, end)
     for (; stop - out >= 64; x += 64, out += 64, drop >>= 16) {
       const bits = i32x4.splat(drop)
+      if (plain) {
+        v128.store(out, v128.andnot(f32x4.mul(ifKept, v128.load(x)), lanesOf(bits, lane0)))
+        v128.store(out, v128.andnot(f32x4.mul(ifKept, v128.load(x, 16)), lanesOf(bits, lane1)), 16)
+        v128.store(out, v128.andnot(f32x4.mul(ifKept, v128.load(x, 32)), lanesOf(bits, lane2)), 32)
+        v128.store(out, v128.andnot(f32x4.mul(ifKept, v128.load(x, 48)), lanesOf(bits, lane3)), 48)
+        continue
+      }
       v128.store(out, scaledWhere(lanesOf(bits, lane0), v128.load(x), ifDropped, ifKept, one))
       v128.store(
         out,

@@ -1,9 +1,31 @@
 /**
- * Reductions in f64: element i of the whole eights goes to partial sum i mod 8; the rest follow one
- * by one.
+ * Reductions in f64, block by block: in a block, element i of the whole eights goes to partial sum
+ * i mod 8, and the rest follow one by one. The sum of block b is stored at `sums[b]`.
  */
 
 import { held } from './first-page'
+
+/** `BLOCK_ELEMENTS` of ../../tensors/blocks.ts. */
+export const block: u32 = 65536
+
+export function blockMagnitudes(x: usize, count: u32, sums: usize): void {
+  for (; count > 0; sums += 8) {
+    const n = min(count, block)
+    store<f64>(sums, sumMagnitudes(x, n))
+    x += n << 2
+    count -= n
+  }
+}
+
+export function blockProducts(a: usize, b: usize, count: u32, sums: usize): void {
+  for (; count > 0; sums += 8) {
+    const n = min(count, block)
+    store<f64>(sums, dot(a, b, n))
+    a += n << 2
+    b += n << 2
+    count -= n
+  }
+}
 
 export function sumMagnitudes(x: usize, count: u32): f64 {
   const whole = x + ((count & ~7) << 2)
@@ -41,11 +63,11 @@ export function dot(a: usize, b: usize, count: u32): f64 {
   return sum
 }
 
-function doublesAt(x: usize): v128 {
+export function doublesAt(x: usize): v128 {
   return f64x2.promote_low_f32x4(v128.load64_zero(x))
 }
 
-function sumOf(s01: v128, s23: v128, s45: v128, s67: v128): f64 {
+export function sumOf(s01: v128, s23: v128, s45: v128, s67: v128): f64 {
   const sums = f64x2.add(f64x2.add(s01, s23), f64x2.add(s45, s67))
   return f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1)
 }

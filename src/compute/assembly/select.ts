@@ -97,6 +97,15 @@ export function histogramLow(x: usize, count: u32, high: u32, counts: usize): vo
   }
 }
 
+/** Adds `count` counters, a multiple of 4, to others and clears them. */
+export function moveCounts(from: usize, to: usize, count: u32): void {
+  const zero = i32x4.splat(0)
+  for (const end = from + (count << 2); from < end; from += 16, to += 16) {
+    v128.store(to, i32x4.add(v128.load(to), v128.load(from)))
+    v128.store(from, zero)
+  }
+}
+
 function increment(counter: usize): void {
   store<u32>(counter, load<u32>(counter) + 1)
 }

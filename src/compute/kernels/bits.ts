@@ -1,4 +1,5 @@
 import { holdBits, holdFloats, type Region } from './region.ts'
+import { BIT, FLOAT, type Splits } from './split.ts'
 
 /** Bitmaps: one bit per element, little endian within bytes. */
 export interface BitsKernels {
@@ -10,7 +11,7 @@ export interface BitsKernels {
   packNonzero(x: Region, bits: Region, count: number): void
   /** Where bits[i] = 0, out[i] = +0. */
   clearByBits(bits: Region, out: Region, count: number): void
-  /** Copies x[i] with bits[i] = 1 to the front of `out`, in order; returns how many. */
+  /** Copies x[i] with bits[i] = 1 to the front of `out`, not x itself, in order; returns how many. */
   compact(x: Region, bits: Region, out: Region, count: number): number
   /** The inverse: spreads the next values over the set bits, +0 elsewhere; returns how many it used. */
   expand(values: Region, bits: Region, out: Region, count: number): number
@@ -27,6 +28,16 @@ export interface BitsExports {
   compact(x: number, bits: number, out: number, count: number): number
   expand(values: number, bits: number, out: number, count: number): number
   countBits(bits: number, count: number): number
+}
+
+export const bitsSplits: Splits<BitsExports> = {
+  packSigns: { moves: [FLOAT, BIT, 'count'] },
+  unpackSigns: { moves: [BIT, FLOAT, 'count', 0] },
+  packNonzero: { moves: [FLOAT, BIT, 'count'] },
+  clearByBits: { moves: [BIT, FLOAT, 'count'] },
+  compact: { moves: [FLOAT, BIT, 'ones', 'count'], work: 2, result: 'sum' },
+  expand: { moves: ['ones', BIT, FLOAT, 'count'], result: 'sum' },
+  countBits: { moves: [BIT, 'count'], result: 'sum' },
 }
 
 export function bindBits(wasm: BitsExports): BitsKernels {
@@ -55,13 +66,13 @@ export function bindBits(wasm: BitsExports): BitsKernels {
       holdFloats(count, x)
       holdBits(count, bits)
       holdFloats(wasm.countBits(bits.pointer, count), out)
-      return wasm.compact(x.pointer, bits.pointer, out.pointer, count)
+      return wasm.compact(x.pointer, bits.pointer, out.pointer, count) >>> 0
     },
     expand(values, bits, out, count) {
       holdBits(count, bits)
       holdFloats(count, out)
       holdFloats(wasm.countBits(bits.pointer, count), values)
-      return wasm.expand(values.pointer, bits.pointer, out.pointer, count)
+      return wasm.expand(values.pointer, bits.pointer, out.pointer, count) >>> 0
     },
     countBits(bits, count) {
       holdBits(count, bits)

@@ -1,5 +1,6 @@
 import type { WeightDType } from '../../tensors/dtype.ts'
 import { bytesPer, holdFloats, holds, numberOf, type Region } from './region.ts'
+import { FLOAT, type Splits } from './split.ts'
 
 /** The two ends of a delta: made from two weights, put onto one. */
 export interface DeltasKernels {
@@ -23,6 +24,16 @@ export interface DeltasExports {
   applied(dtype: number, base: number, delta: number, to: number, out: number, count: number): void
 }
 
+export const deltasSplits: Splits<DeltasExports> = {
+  difference: {
+    moves: ({ 0: dtype }) => [0, bytesOf(dtype!), bytesOf(dtype!), FLOAT, 'count'],
+  },
+  applied: {
+    moves: ({ 0: dtype, 3: to }) => [0, bytesOf(dtype!), FLOAT, 0, bytesOf(to!), 'count'],
+    work: 2,
+  },
+}
+
 export function bindDeltas(wasm: DeltasExports): DeltasKernels {
   return {
     difference(dtype, post, base, out, count) {
@@ -38,4 +49,8 @@ export function bindDeltas(wasm: DeltasExports): DeltasKernels {
       wasm.applied(from, base.pointer, delta.pointer, into, out.pointer, count)
     },
   }
+}
+
+function bytesOf(dtype: number): number {
+  return dtype === numberOf.F32 ? 4 : 2
 }

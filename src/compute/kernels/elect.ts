@@ -1,5 +1,6 @@
 import { InvalidInputError } from '../../errors.ts'
 import { holdFloats, type Region } from './region.ts'
+import { FLOAT, type Splits } from './split.ts'
 
 /** The vote and the mean of TIES. */
 export interface ElectKernels {
@@ -26,9 +27,11 @@ export interface ElectAndMerge {
 export interface ElectExports {
   /** The pointer of 32 KiB that hold tables during a call. */
   readonly scratch: { readonly value: number }
-  /** Expects the inputs' pointers in `scratch` and their f32 weights right behind. */
+  /** Expects the inputs' pointers in `table`, their f32 weights right behind; begins at element `first`. */
   electAndMerge(
+    table: number,
     inputs: number,
+    first: number,
     out: number,
     count: number,
     weighted: number,
@@ -36,6 +39,10 @@ export interface ElectExports {
     normalize: number,
     lambda: number,
   ): void
+}
+
+export const electSplits: Splits<ElectExports> = {
+  electAndMerge: { moves: [0, 0, 'first', FLOAT, 'count', 0, 0, 0, 0], work: 8 },
 }
 
 /** A pointer and a weight of each input must fit the 32 KiB of `scratch`. */
@@ -58,7 +65,9 @@ export function bindElect(wasm: ElectExports): ElectKernels {
       new Uint32Array(memory, table, inputs.length).set(inputs.map(({ pointer }) => pointer))
       new Float32Array(memory, table + inputs.length * 4, inputs.length).set(weights)
       wasm.electAndMerge(
+        table,
         inputs.length,
+        0,
         out.pointer,
         count,
         Number(weighted),

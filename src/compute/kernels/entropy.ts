@@ -23,18 +23,22 @@ export interface EntropyKernels {
     out: Region,
   ): number
   /**
-   * The inverse, from the first `bytes` bytes of `input`; gives false for bytes that `encodeSymbols`
-   * cannot have written, of which it never reads more.
+   * The inverse. It reads no more than `coded.bytes` and gives how many it used, or 0 for bytes that
+   * `encodeSymbols` cannot have written.
    */
   decodeSymbols(
-    input: Region,
-    bytes: number,
-    contexts: Region,
-    symbols: Region,
-    count: number,
+    coded: CodedSymbols,
     models: Region,
     bits: number,
-  ): boolean
+    symbols: Region,
+    count: number,
+  ): number
+}
+
+export interface CodedSymbols {
+  readonly input: Region
+  readonly bytes: number
+  readonly contexts: Region
 }
 
 /** Bytes of `counts` and of a model's entries: 256 u32. */
@@ -102,22 +106,21 @@ export function bindEntropy(wasm: EntropyExports): EntropyKernels {
       const start = wasm.encodeSymbols(symbols.pointer, contexts.pointer, count, pointer, bits, end)
       return end - (start >>> 0)
     },
-    decodeSymbols(input, bytes, contexts, symbols, count, models, bits) {
+    decodeSymbols({ input, bytes, contexts }, models, bits, symbols, count) {
       holds(input, bytes)
       holds(contexts, count)
       holds(symbols, count)
       holds(models, modelBytes(bits))
-      return (
-        wasm.decodeSymbols(
-          input.pointer,
-          input.pointer + bytes,
-          contexts.pointer,
-          symbols.pointer,
-          count,
-          models.pointer,
-          bits,
-        ) === 1
+      const end = wasm.decodeSymbols(
+        input.pointer,
+        input.pointer + bytes,
+        contexts.pointer,
+        symbols.pointer,
+        count,
+        models.pointer,
+        bits,
       )
+      return end === 0 ? 0 : (end >>> 0) - input.pointer
     },
   }
 }

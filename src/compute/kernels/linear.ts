@@ -1,4 +1,5 @@
 import { holdFloats, type Region } from './region.ts'
+import { FLOAT, type Splits } from './split.ts'
 
 /** Linear arithmetic, element by element. */
 export interface LinearKernels {
@@ -18,6 +19,13 @@ export interface LinearExports {
   add(a: number, b: number, out: number, count: number): void
   scale(x: number, out: number, count: number, factor: number): void
   addScaled(x: number, y: number, count: number, factor: number): void
+}
+
+export const linearSplits: Splits<LinearExports> = {
+  subtract: { moves: [FLOAT, FLOAT, FLOAT, 'count'] },
+  add: { moves: [FLOAT, FLOAT, FLOAT, 'count'] },
+  scale: { moves: [FLOAT, FLOAT, 'count', 0] },
+  addScaled: { moves: [FLOAT, FLOAT, 'count', 0] },
 }
 
 export function bindLinear(wasm: LinearExports): LinearKernels {

@@ -1,6 +1,7 @@
 import type { Key } from '../../random.ts'
 import { InvalidInputError } from '../../errors.ts'
 import { holdBits, holdFloats, type Region } from './region.ts'
+import { BIT, FLOAT, type Splits } from './split.ts'
 
 /** Masks, drawn from a seed or given as bits. */
 export interface MaskKernels {
@@ -59,11 +60,17 @@ export interface MaskExports {
   scaleByBits(x: number, bits: number, out: number, count: number, set: number, clear: number): void
 }
 
+export const maskSplits: Splits<MaskExports> = {
+  maskedScale: { moves: [FLOAT, FLOAT, 'count', 'low', 'high', 0, 0, 0, 0, 0], work: 16 },
+  maskBits: { moves: [BIT, 'count', 'low', 'high', 0, 0, 0], work: 16 },
+  scaleByBits: { moves: [FLOAT, BIT, FLOAT, 'count', 0, 0], work: 2 },
+}
+
 export function bindMask(wasm: MaskExports): MaskKernels {
   return {
     maskedScale(x, out, count, mask) {
       holdFloats(count, x, out)
-      const [low, high] = blockOf(mask)
+      const [low, high] = philoxBlockOf(mask)
       const { key, threshold, kept, dropped } = mask
       wasm.maskedScale(
         x.pointer,
@@ -80,7 +87,7 @@ export function bindMask(wasm: MaskExports): MaskKernels {
     },
     maskBits(bits, count, mask) {
       holdBits(count, bits)
-      const [low, high] = blockOf(mask)
+      const [low, high] = philoxBlockOf(mask)
       const { key, threshold } = mask
       wasm.maskBits(bits.pointer, count, low, high, key[0], key[1], threshold)
     },
@@ -93,7 +100,7 @@ export function bindMask(wasm: MaskExports): MaskKernels {
 }
 
 /** The Philox block of the first element, as two words. */
-function blockOf({ from }: Pick<MaskedScale, 'from'>): [low: number, high: number] {
+export function philoxBlockOf({ from }: Pick<MaskedScale, 'from'>): [low: number, high: number] {
   if (!(Number.isSafeInteger(from) && from >= 0 && from % 4 === 0)) {
     throw new InvalidInputError(
       'E_REGION',

@@ -1,46 +1,142 @@
 import type { WeightDType } from '../../tensors/dtype.ts'
 import { bytesPer, holds, type Region } from './region.ts'
 
-/** Exact differences of bit patterns. */
+/**
+ * Exact differences of two weights of one dtype as whole numbers: both bit patterns are mapped to
+ * integers in the order of the values they stand for (−0 directly below +0), subtracted modulo
+ * 2^width and, where the base is negative, negated: above 0 is away from zero.
+ *
+ * A difference is one symbol and some extra bits. Of its magnitude m < 8 the token is m, with no extra
+ * bit; else, with e = ⌊log₂ m⌋ − 2, it is 4e + ⌊m ÷ 2^e⌋, with the e lowest bits of m as extra. The
+ * symbol is 2 · token − 1 for a difference above 0, 2 · token for one below and for 0: at most 118 in
+ * 16 bits, 246 in 32.
+ *
+ * `map` holds one byte for each biased exponent of the dtype (256, or 32 for F16): the context of an
+ * element is that of its base's exponent.
+ */
 export interface OrderedKernels {
-  /**
-   * The exact difference of two weights of one dtype as whole numbers: both bit patterns are mapped to
-   * integers in the order of the values they stand for (−0 directly below +0), subtracted modulo
-   * 2^bits, zigzag-coded, and split into byte planes, lowest first: plane p of the result starts
-   * at byte `p · count` of `planes`. 2 planes for BF16 and F16, 4 for F32.
-   */
-  orderedDifference(
+  /** Gives the bytes of `extra`, whose bits stand in order, lowest first, filled up with 0. */
+  splitDifference(
     dtype: WeightDType,
     post: Region,
     base: Region,
-    planes: Region,
+    map: Region,
+    out: SplitDifference,
     count: number,
-  ): void
-  /** The inverse: gives back post's bytes exactly. */
-  orderedSum(dtype: WeightDType, planes: Region, base: Region, post: Region, count: number): void
+  ): number
+  /** The contexts alone. */
+  exponents(dtype: WeightDType, base: Region, map: Region, contexts: Region, count: number): void
+  /**
+   * Gives back post's bytes; false, with any bytes in `post`, unless the extra bits are exactly as many
+   * as the symbols ask for.
+   */
+  joinDifference(
+    dtype: WeightDType,
+    symbols: Region,
+    extra: ExtraBits,
+    base: Region,
+    post: Region,
+    count: number,
+  ): boolean
 }
 
-/** What assembly/ordered.ts exports. */
+/** Bytes `from … to` of `input`. */
+export interface ExtraBits {
+  readonly input: Region
+  readonly from: number
+  readonly to: number
+}
+
+export interface SplitDifference {
+  /** One byte per element. */
+  readonly symbols: Region
+  readonly contexts: Region
+  /** `extraCapacity` bytes. */
+  readonly extra: Region
+}
+
+/** Bytes of extra bits at most, and of one store behind the last of them. */
+export function extraCapacity(dtype: WeightDType, count: number): number {
+  return bytesPer[dtype] * count + 8
+}
+
+/** Bits below the exponent. */
+const fractionBits: Readonly<Record<WeightDType, number>> = { F32: 23, BF16: 7, F16: 10 }
+
+const exponentCount: Readonly<Record<WeightDType, number>> = { F32: 256, BF16: 256, F16: 32 }
+
+/** What assembly/ordered.ts exports; `width` is in bits. */
 export interface OrderedExports {
-  orderedDifference16(post: number, base: number, planes: number, count: number): void
-  orderedDifference32(post: number, base: number, planes: number, count: number): void
-  orderedSum16(planes: number, base: number, post: number, count: number): void
-  orderedSum32(planes: number, base: number, post: number, count: number): void
+  splitDifference(
+    post: number,
+    base: number,
+    count: number,
+    width: number,
+    map: number,
+    shift: number,
+    symbols: number,
+    contexts: number,
+    extra: number,
+  ): number
+  exponents(
+    base: number,
+    count: number,
+    width: number,
+    map: number,
+    shift: number,
+    contexts: number,
+  ): void
+  joinDifference(
+    symbols: number,
+    extra: number,
+    end: number,
+    base: number,
+    post: number,
+    count: number,
+    width: number,
+  ): number
 }
 
 export function bindOrdered(wasm: OrderedExports): OrderedKernels {
   return {
-    orderedDifference(dtype, post, base, planes, count) {
-      for (const region of [post, base, planes]) holds(region, count * bytesPer[dtype])
-      if (bytesPer[dtype] === 2) {
-        wasm.orderedDifference16(post.pointer, base.pointer, planes.pointer, count)
-      } else wasm.orderedDifference32(post.pointer, base.pointer, planes.pointer, count)
+    splitDifference(dtype, post, base, map, { symbols, contexts, extra }, count) {
+      for (const region of [post, base]) holds(region, count * bytesPer[dtype])
+      for (const region of [symbols, contexts]) holds(region, count)
+      holds(map, exponentCount[dtype])
+      holds(extra, extraCapacity(dtype, count))
+      return wasm.splitDifference(
+        post.pointer,
+        base.pointer,
+        count,
+        8 * bytesPer[dtype],
+        map.pointer,
+        fractionBits[dtype],
+        symbols.pointer,
+        contexts.pointer,
+        extra.pointer,
+      )
     },
-    orderedSum(dtype, planes, base, post, count) {
-      for (const region of [planes, base, post]) holds(region, count * bytesPer[dtype])
-      if (bytesPer[dtype] === 2) {
-        wasm.orderedSum16(planes.pointer, base.pointer, post.pointer, count)
-      } else wasm.orderedSum32(planes.pointer, base.pointer, post.pointer, count)
+    exponents(dtype, base, map, contexts, count) {
+      holds(base, count * bytesPer[dtype])
+      holds(map, exponentCount[dtype])
+      holds(contexts, count)
+      const [width, shift] = [8 * bytesPer[dtype], fractionBits[dtype]]
+      wasm.exponents(base.pointer, count, width, map.pointer, shift, contexts.pointer)
+    },
+    joinDifference(dtype, symbols, { input, from, to }, base, post, count) {
+      holds(symbols, count)
+      for (const region of [base, post]) holds(region, count * bytesPer[dtype])
+      holds(input, to)
+      const whole = wasm.joinDifference(
+        symbols.pointer,
+        input.pointer + from,
+        input.pointer + to,
+        base.pointer,
+        post.pointer,
+        count,
+        8 * bytesPer[dtype],
+      )
+      return whole === 1
     },
   }
 }

@@ -1,5 +1,6 @@
 import type { Key } from '../../random.ts'
 import { holdFloats, type Region } from './region.ts'
+import { FLOAT, type Splits } from './split.ts'
 
 /**
  * Ranks of magnitudes within rows of equal width. A rank counts from the largest magnitude, which
@@ -51,6 +52,10 @@ export interface RankExports {
     kept: number,
     byOwn: number,
   ): void
+}
+
+export const rankSplits: Splits<RankExports> = {
+  keepRanks: { moves: [FLOAT, FLOAT, FLOAT, 'count', 0, 0] },
 }
 
 export function bindRank(wasm: RankExports): RankKernels {

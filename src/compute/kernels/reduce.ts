@@ -1,36 +1,52 @@
+import { BLOCK_ELEMENTS } from '../../tensors/blocks.ts'
+import { type BlockSumsExports, foldBlocks, SUM } from './block-sums.ts'
 import { holdFloats, type Region } from './region.ts'
+import { FLOAT, type Splits } from './split.ts'
 
-/** Sums in f64 of one block, and the search for what is not finite. */
+/** Sums in f64, and the search for what is not finite. */
 export interface ReduceKernels {
-  /** Σ |x|, Σ x and Σ x² of one block (count ≤ BLOCK_ELEMENTS) in f64, in a fixed order. */
-  sumMagnitudes(x: Region, count: number): number
-  sumSquares(x: Region, count: number): number
-  dot(a: Region, b: Region, count: number): number
+  /**
+   * Σ |x|, Σ x² and Σ a · b in f64, added to `before`: each block of `BLOCK_ELEMENTS` is summed in a
+   * fixed order, and block sums are added one by one. So a tensor's sum is the same for any chunks of
+   * whole blocks, each of which continues the sum of those before it.
+   */
+  sumMagnitudes(x: Region, count: number, before?: number): number
+  sumSquares(x: Region, count: number, before?: number): number
+  dot(a: Region, b: Region, count: number, before?: number): number
   /** Index of the first NaN or infinity, or −1. */
   firstNonFinite(x: Region, count: number): number
 }
 
-/** What assembly/reduce.ts exports. */
-export interface ReduceExports {
-  sumMagnitudes(x: number, count: number): number
-  dot(a: number, b: number, count: number): number
+/** What assembly/reduce.ts exports; sums of blocks are stored from `sums` on. */
+export interface ReduceExports extends BlockSumsExports {
+  blockMagnitudes(x: number, count: number, sums: number): void
+  blockProducts(a: number, b: number, count: number, sums: number): void
   firstNonFinite(x: number, count: number): number
 }
 
+export const reduceSplits: Splits<ReduceExports> = {
+  blockMagnitudes: { moves: [FLOAT, 'count', SUM], work: 2, grain: BLOCK_ELEMENTS },
+  blockProducts: { moves: [FLOAT, FLOAT, 'count', SUM], work: 2, grain: BLOCK_ELEMENTS },
+  firstNonFinite: { moves: [FLOAT, 'count'], result: 'first' },
+}
+
 export function bindReduce(wasm: ReduceExports): ReduceKernels {
+  function dot(a: Region, b: Region, count: number, before = 0): number {
+    holdFloats(count, a, b)
+    return foldBlocks(wasm, a, count, before, (from, size, sums) => {
+      wasm.blockProducts(a.pointer + FLOAT * from, b.pointer + FLOAT * from, size, sums)
+    })
+  }
+
   return {
-    sumMagnitudes(x, count) {
+    sumMagnitudes(x, count, before = 0) {
       holdFloats(count, x)
-      return wasm.sumMagnitudes(x.pointer, count)
+      return foldBlocks(wasm, x, count, before, (from, size, sums) => {
+        wasm.blockMagnitudes(x.pointer + FLOAT * from, size, sums)
+      })
     },
-    sumSquares(x, count) {
-      holdFloats(count, x)
-      return wasm.dot(x.pointer, x.pointer, count)
-    },
-    dot(a, b, count) {
-      holdFloats(count, a, b)
-      return wasm.dot(a.pointer, b.pointer, count)
-    },
+    sumSquares: (x, count, before) => dot(x, x, count, before),
+    dot,
     firstNonFinite(x, count) {
       holdFloats(count, x)
       return wasm.firstNonFinite(x.pointer, count)

@@ -1,4 +1,5 @@
 import { holdFloats, holds, type Region } from './region.ts'
+import { FLOAT, type Splits } from './split.ts'
 
 /** Order statistics of magnitudes. */
 export interface SelectKernels {
@@ -29,7 +30,18 @@ export interface SelectExports {
   keepLargest(x: number, out: number, count: number, threshold: number, ties: number): number
   histogramHigh(x: number, count: number, counts: number): void
   histogramLow(x: number, count: number, high: number, counts: number): void
+  /** Adds `count` counters, a multiple of 4, to others and clears them. */
+  moveCounts(from: number, to: number, count: number): void
   countMagnitude(x: number, count: number, magnitude: number): number
+}
+
+export const selectSplits: Splits<SelectExports> = {
+  // Each piece keeps as many ties as all may: too many only in the call in which they run out.
+  keepLargest: { moves: [FLOAT, FLOAT, 'count', 0, 0], result: 'sum', limit: 4 },
+  // They take four copies' time, but two threads' counters have to be added.
+  histogramHigh: { moves: [FLOAT, 'count', 'counters'], work: 2 },
+  histogramLow: { moves: [FLOAT, 'count', 0, 'counters'], work: 2 },
+  countMagnitude: { moves: [FLOAT, 'count', 0], result: 'sum' },
 }
 
 export function bindSelect(wasm: SelectExports): SelectKernels {

@@ -1,5 +1,5 @@
 import type { Kernels, Region } from '../../compute/kernels.ts'
-import { createBand, magnitudeBand } from './magnitude-band.ts'
+import { type BandSelection, createBand, magnitudeBand } from './magnitude-band.ts'
 import type { Statistic } from './statistic.ts'
 
 /** Which elements of a tensor are drawn by what they are, not by chance. */
@@ -17,70 +17,62 @@ export type MarkDrawn = (inputs: readonly Region[], bits: Region, count: number)
 
 /** Negative elements. */
 export function drawnBySign(): Statistic<Drawing> {
-  return counted(
-    0,
-    (kernels) =>
-      ([x], bits, count) =>
-        kernels.packSigns(x!, bits, count),
-  )
+  return counted(0, (kernels, [x], bits, count) => kernels.packSigns(x!, bits, count))
 }
 
 /** Elements at which the second input is not zero. */
 export function drawnByMask(): Statistic<Drawing> {
-  return counted(
-    1,
-    (kernels) =>
-      ([, mask], bits, count) =>
-        kernels.packNonzero(mask!, bits, count),
-  )
+  return counted(1, (kernels, [, mask], bits, count) => kernels.packNonzero(mask!, bits, count))
 }
 
 /** The ⌊p · n⌋ smallest magnitudes of the tensor, of equals those with the highest index. */
 export function drawnByMagnitude(p: number): Statistic<Drawing> {
-  const keep = (elements: number): number => elements - Math.floor(p * elements)
-  const band = magnitudeBand('tensor', (elements) => ({ skip: 0, keep: keep(elements) }))
+  const drawn = (elements: number): number => Math.floor(p * elements)
+  const band = magnitudeBand('tensor', (n) => ({ skip: 0, keep: n - drawn(n) }))
   return {
     ...band,
     start(context) {
       const { elements } = context
       const fold = band.start(context)
-      return {
-        ...fold,
-        value() {
-          const selection = fold.value()
-          return {
-            share: 1 - keep(elements) / elements,
-            bit: 0,
-            open(kernels, name, scratch) {
-              const keepLargest = createBand(kernels, selection, name, scratch)
-              const [largest] = scratch
-              return ([x], bits, count) => {
-                keepLargest(x!, largest!, count)
-                kernels.packNonzero(largest!, bits, count)
-              }
-            },
-          }
-        },
-      }
+      const share = drawn(elements) / elements
+      return { ...fold, value: () => ({ share, bit: 0, open: markLargest(fold.value()) }) }
     },
   }
 }
 
+/** Gives the bit 1 to what a selection keeps. */
+function markLargest(selection: BandSelection): Drawing['open'] {
+  return (kernels, name, scratch) => {
+    const keepLargest = createBand(kernels, selection, name, scratch)
+    const [largest] = scratch
+    return ([x], bits, count) => {
+      keepLargest(x!, largest!, count)
+      kernels.packNonzero(largest!, bits, count)
+    }
+  }
+}
+
 /** What each chunk shows by itself; a pass finds how much it is. Needs one chunk of scratch. */
-function counted(bit: 0 | 1, open: (kernels: Kernels) => MarkDrawn): Statistic<Drawing> {
+function counted(
+  bit: 0 | 1,
+  mark: (kernels: Kernels, ...args: Parameters<MarkDrawn>) => void,
+): Statistic<Drawing> {
   return {
     scope: 'tensor',
     passes: 1,
     start({ kernels, elements, scratch: [bits] }) {
-      const mark = open(kernels)
       let ones = 0
       return {
         scan(_pass, _spec, inputs, _from, count) {
-          mark(inputs, bits!, count)
+          mark(kernels, inputs, bits!, count)
           ones += kernels.countBits(bits!, count)
         },
         endPass() {},
-        value: () => ({ share: (bit === 1 ? ones : elements - ones) / elements, bit, open }),
+        value: () => ({
+          share: (bit === 1 ? ones : elements - ones) / elements,
+          bit,
+          open: () => (inputs, chunk, count) => mark(kernels, inputs, chunk, count),
+        }),
       }
     },
   }

@@ -16,6 +16,7 @@ describe('the verbs', () => {
       'data',
       'demo',
       'diff',
+      'doctor',
       'down',
       'edit',
       'evaluate',

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { createBitReader, createBitWriter } from '../../src/codecs/sections/bit-stream.ts'
+import {
+  costOf,
+  quantiseCounts,
+  readFrequencies,
+  writeFrequencies,
+} from '../../src/codecs/sections/frequencies.ts'
+import {
+  chooseModels,
+  MAX_MODELS,
+  readModels,
+  writeModels,
+} from '../../src/codecs/sections/exponent-models.ts'
+import { log2 } from '../../src/codecs/sections/log2.ts'
+import { MalformedError } from '../../src/errors.ts'
+import { pseudoRandom } from './numbers.ts'
+
+describe('frequencies', () => {
+  const random = pseudoRandom(11)
+
+  it('are stored and read as they are, for any counts, bits and precision', () => {
+    for (let attempt = 0; attempt < 300; attempt++) {
+      const density = random()
+      const skew = 1 + random() * 8
+      const counts = Uint32Array.from({ length: 256 }, () =>
+        random() < density ? random() ** skew * 10_000 : 0,
+      )
+      counts[Math.floor(random() * 256)]! += 5
+      for (const bits of [12, 16]) {
+        for (const precision of [0, 1, 3, 15]) {
+          const frequencies = quantiseCounts(counts, bits, precision)
+          if (frequencies === undefined || frequencies.values.every((f) => f === 0)) continue
+          const writer = createBitWriter()
+          writeFrequencies(writer, frequencies)
+          const reader = createBitReader(writer.bytes())
+          assert.deepEqual(readFrequencies(reader, bits, precision), frequencies)
+          assert.equal(reader.used, writer.bytes().length)
+          const sum = frequencies.values.reduce((total, value) => total + value, 0)
+          assert.equal(sum, 2 ** bits)
+          assert.ok(frequencies.values.every((value, i) => value > 0 === counts[i]! > 0))
+        }
+      }
+    }
+  })
+
+  it('cost the bits that a symbol takes', () => {
+    const counts = new Uint32Array(256)
+    counts[0] = 3000
+    counts[1] = 1000
+    const bits = costOf(counts, quantiseCounts(counts, 12, 8)!)
+    const entropy = 3000 * Math.log2(4 / 3) + 1000 * Math.log2(4)
+    assert.ok(Math.abs(bits - entropy) < 1e-3 * entropy)
+  })
+
+  it('never take more than they may from the commonest', () => {
+    const counts = new Uint32Array(256).fill(1)
+    counts[0] = 1_000_000
+    assert.equal(quantiseCounts(counts, 7, 3), undefined)
+    assert.equal(quantiseCounts(counts, 12, 3)!.values[0], 4096 - 255)
+  })
+})
+
+describe('models by exponent', () => {
+  const random = pseudoRandom(12)
+
+  it('are read as they were stored, at most 32 of them', () => {
+    for (const exponents of [1, 2, 20, 256]) {
+      const counts = new Uint32Array(256 * 256)
+      for (let exponent = 0; exponent < exponents; exponent++) {
+        const symbol = Math.floor(random() * 200)
+        for (let i = 0; i < 500; i++) counts[exponent * 256 + symbol + (i % 50)]!++
+      }
+      const chosen = chooseModels(counts)
+      assert.equal(chosen.models.length, Math.min(exponents, MAX_MODELS))
+      assert.deepEqual(readModels(writeModels(chosen)), chosen)
+    }
+  })
+
+  it('are one where exponents do not differ, and none for no elements', () => {
+    const counts = new Uint32Array(256 * 256)
+    for (let exponent = 100; exponent < 120; exponent++)
+      counts.fill(20, exponent * 256, exponent * 256 + 9)
+    assert.equal(chooseModels(counts).models.length, 1)
+    const none = chooseModels(new Uint32Array(256 * 256))
+    assert.deepEqual(none.models, [])
+    assert.deepEqual(readModels(new Uint8Array(0)), none)
+  })
+
+  it('are refused where bytes are hostile', () => {
+    let refused = 0
+    for (let attempt = 0; attempt < 2000; attempt++) {
+      const bytes = Uint8Array.from({ length: 1 + random() * 60 }, () => random() * 256)
+      try {
+        const { models, map } = readModels(bytes)
+        assert.ok(models.length <= MAX_MODELS && map.every((model) => model < models.length))
+      } catch (error) {
+        assert.ok(error instanceof MalformedError && error.id === 'E_BAD_ENCODING')
+        refused++
+      }
+    }
+    assert.ok(refused > 1000)
+  })
+})
+
+describe('log2 without libm', () => {
+  it('is within 2⁻¹⁰ of the logarithm, and exact for powers of two', () => {
+    for (let n = 1; n <= 65_536; n += 1 + (n >> 6)) {
+      assert.ok(Math.abs(log2(n) - Math.log2(n)) < 2 ** -10, String(n))
+    }
+    for (let k = 0; k <= 16; k++) assert.equal(log2(2 ** k), k)
+  })
+})
