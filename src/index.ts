@@ -138,13 +138,7 @@ export { type Deltas, openDeltas } from './recipes/open-deltas.ts'
 export { type Plan, planRecipe, type Sources } from './recipes/plan.ts'
 export { describeDifference } from './recipes/recipe-difference.ts'
 export { type Recipe, type RecipeNode } from './recipes/recipe.ts'
-export {
-  cosine,
-  createSquareSum,
-  type Relation,
-  relativeChange,
-  sumRelations,
-} from './recipes/relation.ts'
+export { cosine, type Relation, relativeChange, sumRelations } from './recipes/relation.ts'
 export { tiedCopies } from './recipes/tied-copies.ts'
 export { loadRegistry, type Registry, registryOf } from './registry.ts'
 export { loadStrategies, type Strategy } from './search/index.ts'

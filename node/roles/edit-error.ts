@@ -1,5 +1,4 @@
 import {
-  createSquareSum,
   type DeltaTensor,
   encodeTensor,
   type Kernels,
@@ -57,7 +56,7 @@ async function changeOf(
   engine: Engine,
 ): Promise<Loss> {
   const { kernels } = engine
-  const [norm, error] = [createSquareSum(kernels), createSquareSum(kernels)]
+  let [norm, error] = [0, 0]
   const decoder = await openDecoder(stored, sections, engine)
   const before = plain.chunks()[Symbol.asyncIterator]()
   const regions: Region[] = []
@@ -72,15 +71,15 @@ async function changeOf(
       if (unedited.done === true) break
       const { delta } = unedited.value
       kernels.subtract(out, delta, difference, chunk.count)
-      norm.add(delta, chunk.count)
-      error.add(difference, chunk.count)
+      norm = kernels.sumSquares(delta, chunk.count, norm)
+      error = kernels.sumSquares(difference, chunk.count, error)
     }
   } finally {
     await before.return?.()
     for (const region of regions) kernels.release(region)
     decoder.close()
   }
-  return { norm: norm.value(), error: error.value() }
+  return { norm, error }
 }
 
 interface Chunk {

@@ -2,7 +2,6 @@ import type { WeightDType } from '../tensors/dtype.ts'
 import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
 import { gatherFindings } from './gather.ts'
 import type { Plan } from './plan.ts'
-import { createSquareSum } from './relation.ts'
 import { sideBySide } from './side-by-side.ts'
 
 /** How large a delta is in one tensor. */
@@ -35,22 +34,21 @@ export async function measureNorms(
   let done = 0
   for (const spec of specs) {
     const elements = elementsOf(spec.shape)
-    const [ofDelta, ofBase] = [createSquareSum(kernels), createSquareSum(kernels)]
-    let zeros = 0
+    let [squares, baseSquares, zeros] = [0, 0, 0]
     const wide = kernels.allocate(Math.min(plan.chunkElements, elements) * 4)
     try {
       const views = [{ plan, node: plan.root, findings }]
       for await (const { count, deltas, base } of sideBySide(spec, views, signal)) {
         const [delta] = deltas
-        ofDelta.add(delta!, count)
+        squares = kernels.sumSquares(delta!, count, squares)
         for (let i = 0; i < count; i++) if (delta!.f32[i] === 0) zeros++
         kernels.widen(spec.dtype as WeightDType, await base(), wide, count)
-        ofBase.add(wide, count)
+        baseSquares = kernels.sumSquares(wide, count, baseSquares)
       }
     } finally {
       kernels.release(wide)
     }
-    norms.push({ spec, elements, squares: ofDelta.value(), baseSquares: ofBase.value(), zeros })
+    norms.push({ spec, elements, squares, baseSquares, zeros })
     onProgress?.((done += elements), total)
   }
   return norms

@@ -1,6 +1,4 @@
 import type { Kernels, Region } from '../compute/kernels.ts'
-import { sliceRegion } from '../compute/slice-region.ts'
-import { BLOCK_ELEMENTS } from '../tensors/blocks.ts'
 
 /** How a delta b stands to a delta a: sums in f64 over their elements. */
 export interface Relation {
@@ -46,41 +44,18 @@ export interface RelationSum {
   value(): Relation
 }
 
-/** Adds block by block in the order of the elements, so that chunks change no bit of the sums. */
+/** Sums block by block in the order of the elements, so that chunks change no bit of them. */
 export function createRelationSum(kernels: Kernels): RelationSum {
   const sum = { elements: 0, squaresA: 0, squaresB: 0, squaredDifference: 0, product: 0 }
   return {
     add(a, b, scratch, count) {
       kernels.subtract(b, a, scratch, count)
       sum.elements += count
-      eachBlock(count, (at, size) => {
-        const [x, y, difference] = [a, b, scratch].map((r) => sliceRegion(r, at * 4, size * 4))
-        sum.squaresA += kernels.sumSquares(x!, size)
-        sum.squaresB += kernels.sumSquares(y!, size)
-        sum.squaredDifference += kernels.sumSquares(difference!, size)
-        sum.product += kernels.dot(x!, y!, size)
-      })
+      sum.squaresA = kernels.sumSquares(a, count, sum.squaresA)
+      sum.squaresB = kernels.sumSquares(b, count, sum.squaresB)
+      sum.squaredDifference = kernels.sumSquares(scratch, count, sum.squaredDifference)
+      sum.product = kernels.dot(a, b, count, sum.product)
     },
     value: () => ({ ...sum }),
   }
-}
-
-/** Gathers Σ x² in the same order. */
-export function createSquareSum(kernels: Kernels): {
-  add(x: Region, count: number): void
-  value(): number
-} {
-  let sum = 0
-  return {
-    add(x, count) {
-      eachBlock(count, (at, size) => {
-        sum += kernels.sumSquares(sliceRegion(x, at * 4, size * 4), size)
-      })
-    },
-    value: () => sum,
-  }
-}
-
-function eachBlock(count: number, work: (at: number, size: number) => void): void {
-  for (let at = 0; at < count; at += BLOCK_ELEMENTS) work(at, Math.min(BLOCK_ELEMENTS, count - at))
 }
