@@ -36,10 +36,7 @@ export interface EffectOptions {
   readonly sampleElements?: number
 }
 
-/**
- * A quarter of a gigabyte of f32, which takes about a second: enough that shares and norms no longer
- * move, and every tensor of a model of this size.
- */
+/** A quarter of a gigabyte of f32, some seconds of work; smaller models are measured as a whole. */
 export const SAMPLE_ELEMENTS = 64 * 1024 * 1024
 
 /**
