@@ -30,6 +30,7 @@ export {
   type Sections,
   type SectionSink,
 } from './codecs/index.ts'
+export { encodeFactors } from './codecs/factors/encode-factors.ts'
 export {
   type CodecChoice,
   type CodecChooser,
@@ -62,7 +63,11 @@ export {
 } from './codecs/manifest/manifest.ts'
 export { verifyTensor } from './codecs/manifest/verify.ts'
 export { checkKernels } from './compute/check-kernels.ts'
-export { type Kernels, type Region } from './compute/kernels.ts'
+export { type Kernels, type Matrix, type Region } from './compute/kernels.ts'
+export { createLease, type Lease } from './compute/lease.ts'
+export { matrixOf } from './compute/matrix/matrix.ts'
+export { createProducts, type MatrixProducts } from './compute/matrix/products.ts'
+export { type Spectrum, spectrumOf } from './compute/matrix/spectrum.ts'
 export { type Device, openRuntime, type Runtime } from './compute/onnxruntime.ts'
 export { openKernels } from './compute/open-kernels.ts'
 export {

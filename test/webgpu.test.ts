@@ -11,6 +11,7 @@ const files = [
   'test/graphs/primitives.test.ts',
   'test/graphs/device-memory.test.ts',
   'test/operators/graphs.test.ts',
+  'test/recipes/device-weights.test.ts',
   'test/evaluation/device.test.ts',
 ]
 
@@ -26,7 +27,7 @@ describe('the strict WebGPU path on SwiftShader', function () {
   after(() => driver.remove())
 
   async function run(env: NodeJS.ProcessEnv) {
-    const args = [mocha, '--no-package', '--reporter', 'json', ...files]
+    const args = [mocha, '--no-package', '--reporter', 'json', '--timeout', '60000', ...files]
     const child = spawn(process.execPath, args, {
       cwd: root,
       env: { ...env, DELTASWARM_TEST_DEVICE: 'webgpu' },

@@ -14,7 +14,7 @@ export interface Figure {
   readonly what: string
   readonly value: number
   /** `×` is a speed as a multiple of the baseline's, 1 being as fast; `bits` are those of a weight. */
-  readonly unit: '×' | 'MB/s' | 'MB' | 'bits'
+  readonly unit: '×' | 'MB/s' | 'MB' | 'bits' | '%'
   readonly target?: Target
   /** What was measured, in order, and what it is compared with. */
   readonly samples: readonly number[]

@@ -12,7 +12,7 @@ import { type Bench, type Figure, median } from './figure.ts'
  * `docs/bench/NAME.json`, from which `docs/bench/README.md` is made. A quick run writes nothing.
  */
 
-const benches = ['kernels', 'merge', 'publish', 'raw-size', 'exchange'] as const
+const benches = ['kernels', 'svd', 'merge', 'publish', 'raw-size', 'exchange'] as const
 
 /** One file of `docs/bench`. */
 interface Report extends Bench {

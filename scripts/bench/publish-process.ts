@@ -39,6 +39,8 @@ const ways: Readonly<Record<string, Way>> = {
   decode: decodeRaw,
 }
 
+const RAW = { codec: 'raw', parameters: {} }
+
 const quiet = { signal: new AbortController().signal, onProgress: () => {} }
 
 if (import.meta.main) {
@@ -109,8 +111,6 @@ async function decodeRaw(_home: string, base: string, post: string) {
   await close()
   return { cpuSeconds }
 }
-
-const RAW = { codec: 'raw', parameters: {} }
 
 async function openBoth(base: string, post: string) {
   const folders = await Promise.all([openFolder(base), openFolder(post)])

@@ -1,6 +1,6 @@
 import type { Kernels, Region } from '../compute/kernels.ts'
 import { elementsOf } from '../tensors/tensor.ts'
-import { defineCodec } from './index.ts'
+import { defineCodec, type EncodedTensor, type Sections } from './index.ts'
 import { bitmapBytes, clearPadding, readBitmap } from './sections/bits.ts'
 import { allocateBuffers, blockCapacity, createBlockReader, eachBlock } from './sections/block.ts'
 import {
@@ -12,6 +12,7 @@ import {
 } from './sections/encoding.ts'
 import { createSectionReader } from './sections/section-reader.ts'
 import { createTally } from './sections/tally.ts'
+import { signGraph } from './sections/sign-graph.ts'
 
 const zeros = {
   type: 'choice',
@@ -87,15 +88,7 @@ export const codec = defineCodec({
 
   async open(tensor, sections, { kernels }) {
     const { spec } = tensor
-    weightDType(spec)
-    const stored = checkStored(tensor, { zeros })
-    const elements = elementsOf(spec.shape)
-    const withNonzero = stored.zeros === 'keep' && sections.bytes(NONZERO) > 0
-    checkSize(sections, SCALE, elements > 0 ? 4 : 0)
-    checkSize(sections, SIGNS, bitmapBytes(elements))
-    checkSize(sections, NONZERO, withNonzero ? bitmapBytes(elements) : 0)
-    const scale = elements > 0 ? decodeScale(await sections.read(SCALE, 0, 4)) : 0
-
+    const { scale, withNonzero } = await readScale(tensor, sections)
     const bytes = bitmapBytes(blockCapacity(spec))
     const buffers = allocateBuffers(kernels, [bytes, bytes])
     const [signs, nonzero] = buffers.regions
@@ -114,11 +107,34 @@ export const codec = defineCodec({
       close: () => buffers[Symbol.dispose](),
     })
   },
+
+  async graph(tensor, sections) {
+    const { scale, withNonzero } = await readScale(tensor, sections)
+    const nonzero = withNonzero ? NONZERO : undefined
+    return scale === 0
+      ? undefined
+      : signGraph(tensor.spec, sections, { scale, signs: SIGNS, nonzero })
+  },
 })
 
 const SCALE = 'scale'
 const SIGNS = 'signs'
 const NONZERO = 'nonzero'
+
+async function readScale(
+  tensor: EncodedTensor,
+  sections: Sections,
+): Promise<{ scale: number; withNonzero: boolean }> {
+  weightDType(tensor.spec)
+  const stored = checkStored(tensor, { zeros })
+  const elements = elementsOf(tensor.spec.shape)
+  const withNonzero = stored.zeros === 'keep' && sections.bytes(NONZERO) > 0
+  checkSize(sections, SCALE, elements > 0 ? 4 : 0)
+  checkSize(sections, SIGNS, bitmapBytes(elements))
+  checkSize(sections, NONZERO, withNonzero ? bitmapBytes(elements) : 0)
+  const scale = elements > 0 ? decodeScale(await sections.read(SCALE, 0, 4)) : 0
+  return { scale, withNonzero }
+}
 
 function unpack(
   kernels: Kernels,

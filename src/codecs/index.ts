@@ -1,5 +1,6 @@
 import type { DeltaTensor } from '../checkpoints/delta.ts'
 import type { Kernels, Region } from '../compute/kernels.ts'
+import type { Emitter } from '../graphs/emitter.ts'
 import type { ParameterTable, ParameterValues, ValuesOf } from '../parameters.ts'
 import { loadRegistry, type Registry } from '../registry.ts'
 import type { TensorSpec } from '../tensors/tensor.ts'
@@ -55,6 +56,17 @@ export interface DeltaReader {
   close(): void
 }
 
+/** Decoding one tensor as ONNX nodes, for a device: what is brought there is less than the delta. */
+export interface CodecGraph {
+  /** The f32 vectors that are uploaded. */
+  readonly planes: readonly {
+    readonly elements: number
+    fill(out: Region): Promise<void>
+  }[]
+  /** Emits the nodes and returns the name of the delta, in the tensor's shape. */
+  emit(emitter: Emitter, planes: readonly string[]): string
+}
+
 export interface CodecContext {
   readonly kernels: Kernels
 }
@@ -87,6 +99,8 @@ export interface Codec<T extends ParameterTable = ParameterTable> {
    * `MalformedError` `E_BAD_ENCODING` when they do not fit.
    */
   open(tensor: EncodedTensor, sections: Sections, context: CodecContext): Promise<DeltaReader>
+  /** The same value for a device; checks what `open` checks. `undefined` where there is no graph. */
+  graph?(tensor: EncodedTensor, sections: Sections): Promise<CodecGraph | undefined>
 }
 
 /** Declares a codec; it exists to infer the names and types of the parameters. */

@@ -10,10 +10,10 @@ import { createSectionReader } from './sections/section-reader.ts'
 import { createTally } from './sections/tally.ts'
 import {
   createValueReader,
-  createValueWriter,
   type ValueReader,
   valueBytes,
   valueScratchBytes,
+  writeValues,
 } from './sections/values.ts'
 
 const parameters = {
@@ -101,14 +101,9 @@ export const codec = defineCodec({
     }
     fitGrid(kernels, grid, dtype, scales, zeros, groups)
     const section = { kernels, name: spec.name, count: groups, scratch: valueScratch }
-    const scaleWriter = createValueWriter({ ...section, dtype }, (bytes) => sink(SCALES, bytes))
-    await scaleWriter.write(scales, groups)
-    await scaleWriter.end()
+    await writeValues({ ...section, dtype }, scales, (bytes) => sink(SCALES, bytes))
     if (grid.zero === undefined) {
-      const zeroSection = { ...section, dtype: ZERO_DTYPE }
-      const zeroWriter = createValueWriter(zeroSection, (bytes) => sink(ZEROS, bytes))
-      await zeroWriter.write(zeros, groups)
-      await zeroWriter.end()
+      await writeValues({ ...section, dtype: ZERO_DTYPE }, zeros, (bytes) => sink(ZEROS, bytes))
     }
 
     const tally = createTally(kernels)

@@ -146,7 +146,7 @@ async function countDifferences(
     kernels.splitDifference(dtype, post, base, exponents, split, count)
     kernels.countSymbols(split.symbols, split.contexts, count, counts)
   }
-  return Uint32Array.from(counts.u32)
+  return counts.u32.slice()
 }
 
 function frameOf(parts: readonly Uint8Array[]): Uint8Array {

@@ -8,6 +8,7 @@ import type { IntegersKernels } from './kernels/integers.ts'
 import type { LinearKernels } from './kernels/linear.ts'
 import type { MaskKernels } from './kernels/mask.ts'
 import type { MomentsKernels } from './kernels/moments.ts'
+import type { MatrixKernels } from './kernels/matrix.ts'
 import type { OrderedKernels } from './kernels/ordered.ts'
 import type { RankKernels } from './kernels/rank.ts'
 import type { PlanesKernels } from './kernels/planes.ts'
@@ -20,6 +21,7 @@ export type { ElectAndMerge } from './kernels/elect.ts'
 export { type GapCode, GAP_SPARE_BYTES, MAX_GAP_ORDER } from './kernels/gaps.ts'
 export { type Grouping, groupOf, PACKED_SPARE_BYTES } from './kernels/integers.ts'
 export type { MaskedScale } from './kernels/mask.ts'
+export { type Matrix, PACK_BYTES } from './kernels/matrix.ts'
 export type { Region } from './kernels/region.ts'
 export { HISTOGRAM_BYTES } from './kernels/select.ts'
 
@@ -42,6 +44,7 @@ export interface Kernels
     LinearKernels,
     MaskKernels,
     MomentsKernels,
+    MatrixKernels,
     OrderedKernels,
     RankKernels,
     PlanesKernels,

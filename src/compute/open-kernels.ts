@@ -13,6 +13,7 @@ import { bindIntegers, type IntegersExports } from './kernels/integers.ts'
 import { bindLinear, type LinearExports } from './kernels/linear.ts'
 import { bindMask, type MaskExports } from './kernels/mask.ts'
 import { bindMoments, type MomentsExports } from './kernels/moments.ts'
+import { bindMatrix, type MatrixExports } from './kernels/matrix.ts'
 import { bindOrdered, type OrderedExports } from './kernels/ordered.ts'
 import { bindRank, type RankExports } from './kernels/rank.ts'
 import { bindPlanes, type PlanesExports } from './kernels/planes.ts'
@@ -35,6 +36,7 @@ type Exports = BitsExports &
   LinearExports &
   MaskExports &
   MomentsExports &
+  MatrixExports &
   OrderedExports &
   RankExports &
   PlanesExports &
@@ -97,6 +99,7 @@ export function openKernels(init: KernelsInit = {}): Kernels {
     ...bindLinear(wasm),
     ...bindMask(wasm),
     ...bindMoments(wasm),
+    ...bindMatrix(wasm),
     ...bindOrdered(wasm),
     ...bindRank(wasm),
     ...bindPlanes(wasm),

@@ -1,7 +1,7 @@
 import type { Codec } from '../codecs/index.ts'
 import type { Kernels, Region } from '../compute/kernels.ts'
 import type { Emitter } from '../graphs/emitter.ts'
-import type { ParameterTable, ValuesOf } from '../parameters.ts'
+import type { ParameterTable, ParameterValues, ValuesOf } from '../parameters.ts'
 import { loadRegistry, type Registry } from '../registry.ts'
 import type { Scope } from '../tensors/scope.ts'
 import type { TensorSpec } from '../tensors/tensor.ts'
@@ -95,6 +95,8 @@ export interface Operator<T extends ParameterTable = ParameterTable, S = unknown
   unit?(parameters: ValuesOf<T>, mode: Mode): Unit
   /** Chunks of f32 it needs besides inputs and output. */
   scratch?(inputs: number, mode: Mode, parameters: ValuesOf<T>): number
+  /** Bytes of the kernels' memory that it takes besides these while it maps a tensor. */
+  memory?(spec: TensorSpec, parameters: ParameterValues, codecs: Registry<Codec>): number
   /** The table when it depends on what is given, such as the parameters of a codec that it names. */
   parametersFor?(given: Readonly<Record<string, unknown>>, codecs: Registry<Codec>): ParameterTable
   /** Throws `InvalidInputError` for values that are each in range and do not go together. */

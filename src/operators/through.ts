@@ -21,6 +21,11 @@ export const operator = defineOperator({
   },
   scope: 'matrices',
   unit: () => 'tensor',
+  memory(spec, { codec: id, ...parameters }, codecs) {
+    const { memory } = codecs.get(String(id))
+    if (memory === undefined) return 0
+    return Math.max(memory('encode', spec, parameters), memory('read', spec, parameters))
+  },
   parametersFor({ codec = 'bitdelta' }, codecs): ParameterTable {
     return { codec: operator.parameters.codec, ...lossy(String(codec), codecs).parameters }
   },

@@ -1,23 +1,28 @@
+import type { Codec } from '../codecs/index.ts'
 import type { Region } from '../compute/kernels.ts'
 import type { DeviceTensor } from '../compute/onnxruntime.ts'
 import { sliceRegion } from '../compute/slice-region.ts'
 import type { DeviceScope } from '../graphs/device-scope.ts'
 import type { TensorSpec } from '../tensors/tensor.ts'
 import { openStream, prepareOperator } from './delta-stream.ts'
-import type { OperatorStep, PlanNode } from './plan-node.ts'
+import type { DeltaStep, OperatorStep, PlanNode } from './plan-node.ts'
+import type { PlanContext } from './plan.ts'
 import type { TensorJob } from './tensor-job.ts'
 
 /**
- * Whether a tensor's weights are worth making on a device: an operator there has a graph, and base and
- * result are F32. A score measures rounded weights, and no device rounds to BF16 or F16 as the kernels
- * do; the recipes of such bases are materialised on the CPU.
+ * Whether a tensor's weights are worth making on a device: an operator or codec at its root has a graph,
+ * and base and result are F32. A score measures rounded weights, and no device rounds to BF16 or F16
+ * as the kernels do; the recipes of such bases are materialised on the CPU.
  */
-export function runsOnDevice(node: PlanNode, base: TensorSpec, result: TensorSpec): boolean {
-  return base.dtype === 'F32' && result.dtype === 'F32' && hasGraph(node)
-}
-
-function hasGraph(node: PlanNode): node is OperatorStep {
-  return node.kind === 'operator' && node.operator.graph !== undefined
+export function runsOnDevice(
+  node: PlanNode,
+  base: TensorSpec,
+  result: TensorSpec,
+  { codecs }: PlanContext,
+): boolean {
+  if (base.dtype !== 'F32' || result.dtype !== 'F32') return false
+  if (node.kind === 'operator') return node.operator.graph !== undefined
+  return node.kind === 'delta' && codecOf(node, base.name, codecs).graph !== undefined
 }
 
 /** Base + delta in f32, resident. The caller releases it, and the job's lease. */
@@ -35,39 +40,71 @@ export async function weightsOnDevice(
       device,
     ),
   )
-  const tensors = [base]
-  try {
-    tensors.push(await deltaOnDevice(node, job, device))
-    return await device.compute(tensors, job.spec.shape, (emitter, names) =>
-      emitter.node('Add', names),
-    )
-  } finally {
-    await releaseAll(tensors)
-  }
+  return withTensors(async (tensors) => {
+    tensors.push(base, await deltaOnDevice(node, job, device))
+    return device.compute(tensors, job.spec.shape, (emitter, names) => emitter.node('Add', names))
+  })
 }
 
-/**
- * A node's delta, resident. Leaves are decoded by the CPU, uploaded whole and kept; so is the result
- * of an operator without a graph, though not kept. Statistics and masks are the CPU's too.
- */
+/** A node's delta, resident; a leaf's is kept. Statistics and masks are the CPU's. */
 async function deltaOnDevice(
   node: PlanNode,
   job: TensorJob,
   device: DeviceScope,
 ): Promise<DeviceTensor> {
-  if (node.kind === 'weights' || node.kind === 'delta') {
-    const leaf = node.kind === 'weights' ? node.checkpoint : node.source
-    return device.keep(leaf, `Δ ${job.spec.name}`, async () =>
-      uploadStream(await openStream(node, job), job, device),
-    )
+  const kept = `delta of ${job.spec.name}`
+  switch (node.kind) {
+    case 'zero':
+      return uploadStream(await openStream(node, job), job, device)
+    case 'weights':
+      return device.keep(node.checkpoint, kept, async () =>
+        uploadStream(await openStream(node, job), job, device),
+      )
+    case 'delta':
+      return device.keep(node.source, kept, () => decodeOnDevice(node, job, device))
+    case 'operator':
+      return operatorOnDevice(node, job, device)
   }
-  if (!hasGraph(node)) return uploadStream(await openStream(node, job), job, device)
-  const { inputs, context } = await prepareOperator(node, job)
-  const graph = node.operator.graph!(context)
-  if (graph === undefined) return uploadStream(await openStream(node, job), job, device)
+}
 
-  const tensors: DeviceTensor[] = []
-  try {
+/** Takes a delta apart on the device where its codec can, and else uploads it whole. */
+async function decodeOnDevice(
+  node: DeltaStep,
+  job: TensorJob,
+  device: DeviceScope,
+): Promise<DeviceTensor> {
+  const { kernels, codecs } = job.plan.context
+  const { name, shape } = job.spec
+  const tensor = node.source.tensors.get(name)!
+  const codec = codecOf(node, name, codecs)
+  const graph = await codec.graph?.(tensor, node.source.sections(name))
+  if (graph === undefined) return uploadStream(await openStream(node, job), job, device)
+  return withTensors(async (tensors) => {
+    for (const { elements, fill } of graph.planes) {
+      const region = kernels.allocate(elements * 4)
+      try {
+        await fill(region)
+        tensors.push(await device.upload({ region, type: 'float32', dims: [elements] }))
+      } finally {
+        kernels.release(region)
+      }
+    }
+    return device.compute(tensors, shape, (emitter, planes) => graph.emit(emitter, planes))
+  })
+}
+
+async function operatorOnDevice(
+  node: OperatorStep,
+  job: TensorJob,
+  device: DeviceScope,
+): Promise<DeviceTensor> {
+  if (node.operator.graph === undefined) {
+    return uploadStream(await openStream(node, job), job, device)
+  }
+  const { inputs, context } = await prepareOperator(node, job)
+  const graph = node.operator.graph(context)
+  if (graph === undefined) return uploadStream(await openStream(node, job), job, device)
+  return withTensors(async (tensors) => {
     for (const input of node.inputs) tensors.push(await deltaOnDevice(input, job, device))
     for (const mask of graph.masks ?? []) {
       const fill = async (out: Region, from: number, count: number): Promise<void> => {
@@ -76,12 +113,14 @@ async function deltaOnDevice(
       tensors.push(await uploadStream(fill, job, device))
     }
     const count = node.inputs.length
-    return await device.compute(tensors, job.spec.shape, (emitter, names) =>
+    return device.compute(tensors, job.spec.shape, (emitter, names) =>
       graph.emit(emitter, names.slice(0, count), names.slice(count)),
     )
-  } finally {
-    await releaseAll(tensors)
-  }
+  })
+}
+
+function codecOf({ source }: DeltaStep, tensor: string, codecs: PlanContext['codecs']): Codec {
+  return codecs.get(source.tensors.get(tensor)!.codec)
 }
 
 /** Gathers a stream in one region, which is there for the upload only. */
@@ -102,6 +141,12 @@ async function uploadStream(
   }
 }
 
-async function releaseAll(tensors: readonly DeviceTensor[]): Promise<void> {
-  for (const tensor of tensors) await tensor.release()
+/** Releases the tensors that `work` collects when it is done. */
+async function withTensors<T>(work: (tensors: DeviceTensor[]) => Promise<T>): Promise<T> {
+  const tensors: DeviceTensor[] = []
+  try {
+    return await work(tensors)
+  } finally {
+    for (const tensor of tensors) await tensor.release()
+  }
 }

@@ -56,7 +56,7 @@ export async function openVariant(plan: Plan, options: GatherOptions = {}): Prom
     async loadOn(device, name) {
       const spec = findTensor(plan.base.tensors, original(name))
       const node = nodeAt(plan.root, spec)
-      if (!runsOnDevice(node, spec, plan.tensors.get(name)!)) return undefined
+      if (!runsOnDevice(node, spec, plan.tensors.get(name)!, plan.context)) return undefined
       const job = startJob(plan, spec, { findings })
       try {
         return await weightsOnDevice(node, job, device)

@@ -99,7 +99,7 @@ export async function planRecipe(
     const readers = 1 + operatorsOf(node).filter(({ unit }) => unit !== 'elements').length
     bytesRead += readers * most * bytesOf(spec)
     bytesWritten += bytesOf(tensors.get(name)!)
-    memory = Math.max(memory, memoryFor(node, spec, chunkElements))
+    memory = Math.max(memory, memoryFor(node, spec, chunkElements, context.codecs))
   }
   if (passes > MAX_PASSES) throw tooManyPasses(passes)
   return {

@@ -23,6 +23,18 @@ const cases = new Map<string, readonly CodecCase[]>([
     ],
   ],
   [
+    'low-rank',
+    [
+      {
+        parameters: { rank: 2, values: 'F32' },
+        prepare: rankTwo,
+        shape: matrixShape,
+        tolerance: 1e-5,
+      },
+      { parameters: { rank: 3 }, prepare: rankTwo, shape: matrixShape, tolerance: 0.01 },
+    ],
+  ],
+  [
     'sparse',
     [
       { parameters: {}, decoded: (_, delta) => delta.map((value) => value + 0) },
@@ -82,12 +94,28 @@ const cases = new Map<string, readonly CodecCase[]>([
 ])
 
 describe('codecs', () => {
-  it('are bitdelta, integer, raw, sparse and ternary', () => {
-    assert.deepEqual(codecs.ids, ['bitdelta', 'integer', 'raw', 'sparse', 'ternary'])
+  it('are these', () => {
+    assert.deepEqual(codecs.ids, ['bitdelta', 'integer', 'low-rank', 'raw', 'sparse', 'ternary'])
   })
 })
 
 for (const id of codecs.ids) codecContract(codecs.get(id), cases.get(id) ?? [])
+
+/** The most square shape of that many elements, 0 by 7 for none. */
+function matrixShape(count: number): readonly number[] {
+  let rows = Math.floor(Math.sqrt(count))
+  while (rows > 1 && count % rows !== 0) rows--
+  return count === 0 ? [0, 7] : [rows, count / rows]
+}
+
+/** A matrix of rank 2 in place of the delta. */
+function rankTwo(_name: string, delta: Float32Array): Float32Array {
+  const [rows = 0, columns = 0] = matrixShape(delta.length)
+  return delta.map((_, at) => {
+    const [i, j] = [Math.floor(at / columns), at % columns]
+    return Math.cos(i) * Math.sin(j + 1) + (i / rows) * Math.cos(3 * j)
+  })
+}
 
 function signTimesMean(delta: Float32Array, factor: number, zeros: 'keep' | 'plus'): Float32Array {
   let sum = 0

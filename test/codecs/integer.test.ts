@@ -3,6 +3,7 @@ import { codec } from '../../src/codecs/integer.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
 import { IncompatibleError, InvalidInputError } from '../../src/errors.ts'
 import { encodeValues } from './encode-values.ts'
+import { hex } from './memory-tensor.ts'
 import { naiveGroups, naiveIntegers, type NaiveIntegers } from './naive-integers.ts'
 import { normalFloats } from './numbers.ts'
 
@@ -24,6 +25,19 @@ describe('integer codec', () => {
     // −0.4 is 7.5 steps.
     nearly(await decode('gptq', 4), [0.10666667, -0.21333333, 0.32, [-0.42666667, -0.37333333]])
     nearly(await decode('asymmetric', 4), [0.09333333, -0.18666667, 0.28, -0.42])
+  })
+
+  it('stores scales and zero points as planes, and codes from the lowest bit', async () => {
+    const { stored, encoded } = await encode(delta, { scheme: 'asymmetric' })
+    // Codes 11, 5, 15 and 0; 9 is BF16 4110 and 0.046630859375 is 3D3F, both turned left.
+    assert.equal(hex(stored.get('codes')!), '005b0f')
+    assert.equal(hex(stored.get('zeros')!), '00200082')
+    assert.equal(hex(stored.get('scales')!), '007e007a')
+    const group = { bits: 4, group: 128, scale: 'BF16' }
+    assert.deepEqual(encoded.parameters, { ...group, scheme: 'asymmetric' })
+    const symmetric = await encode(delta)
+    assert.equal(hex(symmetric.stored.get('codes')!), '004a1d')
+    assert.equal(symmetric.stored.has('zeros'), false)
   })
 
   for (const scale of ['F32', 'BF16', 'F16'] as const) {

@@ -15,6 +15,7 @@ const sources: Readonly<Record<string, (uniform: number) => number>> = {
   '4 alike': (u) => u * 4,
   '8 alike': (u) => u * 8,
   '16 alike': (u) => u * 16,
+  '130 alike': (u) => u * 130,
   '256 alike': (u) => u * 256,
   '1 of 2 in a hundred': (u) => (u < 0.99 ? 0 : 1),
   '2 of 3 in a hundred': (u) => (u < 0.99 ? 1 : u < 0.995 ? 0 : 2),

@@ -76,8 +76,10 @@ describe('ternary codec', () => {
       assert.equal(hex(mean.stored.get(section)!), hex(deviation.stored.get(section)!))
     }
     assert.notEqual(hex(mean.stored.get('scale')!), hex(deviation.stored.get('scale')!))
-    // Of −0.4, −0.6, 0.3 and 0.7 in order of index.
+    // 0.3, −0.4, −0.6 and 0.7 are kept, and their mean magnitude is 0.5.
+    assert.equal(hex(mean.stored.get('mask')!), '00cc')
     assert.equal(hex(mean.stored.get('signs')!), '09')
+    assert.equal(hex(mean.stored.get('scale')!), '0000003f')
   })
 
   it('refuses a magnitude that f32 does not hold', async () => {

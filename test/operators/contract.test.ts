@@ -13,6 +13,7 @@ describe('operators', () => {
       'della',
       'drop',
       'flip',
+      'low-rank',
       'randomise-signs',
       'scale',
       'task-arithmetic',

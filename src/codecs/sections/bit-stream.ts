@@ -14,11 +14,13 @@ export interface BitWriter {
 
 export function createBitWriter(): BitWriter {
   const bytes: number[] = []
-  let position = 0
+  let held = 0
+  let heldBits = 0
   function write(value: number, count: number): void {
-    for (let i = 0; i < count; i++, position++) {
-      if (position % 8 === 0) bytes.push(0)
-      bytes[position >> 3]! |= ((value >> i) & 1) << (position & 7)
+    held |= (value & ((1 << count) - 1)) << heldBits
+    for (heldBits += count; heldBits >= 8; heldBits -= 8) {
+      bytes.push(held & 0xff)
+      held >>>= 8
     }
   }
   return {
@@ -30,9 +32,9 @@ export function createBitWriter(): BitWriter {
       write(value + 1, length)
     },
     get length() {
-      return position
+      return 8 * bytes.length + heldBits
     },
-    bytes: () => Uint8Array.from(bytes),
+    bytes: () => Uint8Array.from(heldBits > 0 ? [...bytes, held] : bytes),
   }
 }
 

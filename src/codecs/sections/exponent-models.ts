@@ -121,18 +121,15 @@ interface Model {
   readonly cost: number
 }
 
-/** The precision with the least bits. */
+/** With the precision that takes the fewest bits. */
 function modelOf(counts: Uint32Array): Model {
-  let best: Model | undefined
-  for (const precision of PRECISIONS) {
+  const candidates = PRECISIONS.map((precision): Model => {
     const frequencies = quantiseCounts(counts, MODEL_BITS, precision)
-    if (frequencies === undefined) continue
     const writer = createBitWriter()
     writeFrequencies(writer, frequencies)
-    const cost = writer.length + costOf(counts, frequencies)
-    if (best === undefined || cost < best.cost) best = { counts, frequencies, cost }
-  }
-  return best!
+    return { counts, frequencies, cost: writer.length + costOf(counts, frequencies) }
+  })
+  return candidates.reduce((best, each) => (each.cost < best.cost ? each : best))
 }
 
 function readMap(reader: BitReader, count: number): Uint8Array {

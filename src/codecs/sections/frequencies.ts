@@ -32,33 +32,40 @@ type Ends = Pick<Frequencies, 'last' | 'commonest'>
 
 const NONE: Ends = { last: 0, commonest: 0 }
 
-/** Frequencies near the shares of `counts`, or `undefined` where they leave the commonest nothing. */
-export function quantiseCounts(
-  counts: Uint32Array,
-  bits: number,
-  precision: number,
-): Frequencies | undefined {
-  const total = counts.reduce((sum, count) => sum + count, 0)
-  const commonest = counts.indexOf(Math.max(...counts))
-  const values = new Uint16Array(256)
-  let left = 2 ** bits
-  for (const [symbol, count] of counts.entries()) {
-    if (symbol === commonest || count === 0) continue
-    const exact = (count * 2 ** bits) / total
-    const step = 2 ** Math.max(0, lengthOf(exact) - 1 - precision)
-    values[symbol] = Math.max(1, Math.floor(exact / step + 0.5) * step)
-    left -= values[symbol]!
+/** Frequencies near the shares of `counts`, of which one at least is not 0; for 8 bits or more. */
+export function quantiseCounts(counts: Uint32Array, bits: number, precision: number): Frequencies {
+  let [total, commonest, last] = [0, 0, 0]
+  for (let symbol = 0; symbol < counts.length; symbol++) {
+    const count = counts[symbol]!
+    total += count
+    if (count > counts[commonest]!) commonest = symbol
+    if (count > 0) last = symbol
   }
-  if (left < 1) return undefined
+  const values = new Uint16Array(256)
+  /** Gives what is left for the commonest, which rounding up may have used up. */
+  const fill = (share: number, rounding: number): number => {
+    let left = 2 ** bits
+    for (let symbol = 0; symbol <= last; symbol++) {
+      if (symbol === commonest || counts[symbol] === 0) continue
+      const exact = counts[symbol]! * share
+      const step = 1 << Math.max(0, lengthOf(exact) - 1 - precision)
+      const value = Math.max(1, Math.floor(exact / step + rounding) * step)
+      values[symbol] = value
+      left -= value
+    }
+    return left
+  }
+  let left = fill(2 ** bits / total, 0.5)
+  // Rounded down, so many fewer that every rare symbol can have 1.
+  if (left < 1) left = fill((2 ** bits - 256) / total, 0)
   values[commonest] = left
-  const last = values.findLastIndex((value) => value > 0)
   return { bits, precision, commonest, last, values }
 }
 
 /** Bits that symbols of these counts take. */
-export function costOf(counts: Uint32Array, { bits, values }: Frequencies): number {
+export function costOf(counts: Uint32Array, { bits, last, values }: Frequencies): number {
   let cost = 0
-  for (let symbol = 0; symbol < values.length; symbol++) {
+  for (let symbol = 0; symbol <= last; symbol++) {
     if (counts[symbol]! > 0) cost += counts[symbol]! * (bits - log2(values[symbol]!))
   }
   return cost

@@ -6,7 +6,7 @@ import {
   type Region,
 } from '../../compute/kernels.ts'
 import { BLOCK_ELEMENTS } from '../../tensors/blocks.ts'
-import { bitmapBytes } from './bits.ts'
+import { bitmapBytes, readBitmap } from './bits.ts'
 import { badEncoding } from './encoding.ts'
 import { decodePlane, encodePlane } from './plane.ts'
 import type { SectionReader } from './section-reader.ts'
@@ -21,6 +21,7 @@ import type { SectionReader } from './section-reader.ts'
  * ones or zeros are rare, the plane in between. Where they come in runs, as in rows that a training
  * touched, the plane is far below it. Neither is ever longer than the bitmap, which is gaps of order 0.
  */
+const BITMAP = 0
 const OF_ZEROS = 0x10
 const PLANE = 0x20
 
@@ -60,6 +61,7 @@ export async function decodeMask(
 ): Promise<void> {
   const kind = (await reader.take(1))[0]!
   const bytes = bitmapBytes(count)
+  if (kind === BITMAP) return readBitmap(reader, bits, count)
   if (kind === PLANE) {
     await decodePlane(kernels, reader, bits.u8.subarray(0, bytes))
     const padding = count % 8 === 0 ? 0 : bits.u8[bytes - 1]! >> (count % 8)

@@ -83,22 +83,22 @@ export async function decodePlane(
   throw badEncoding('unknown kind of plane', [CONSTANT, PLAIN, PACKED], kind)
 }
 
-function shortestTable(counts: Uint32Array): { table: Uint8Array; frequencies: Frequencies } {
-  let best: { table: Uint8Array; frequencies: Frequencies } | undefined
-  let bestCost = Infinity
-  for (const bits of BITS) {
-    for (const precision of PRECISIONS) {
+interface Candidate {
+  readonly table: Uint8Array
+  readonly frequencies: Frequencies
+  /** Bits of the table and of all symbols. */
+  readonly cost: number
+}
+
+function shortestTable(counts: Uint32Array): Candidate {
+  const [fast, fine] = BITS.map((bits) =>
+    PRECISIONS.map((precision): Candidate => {
       const frequencies = quantiseCounts(counts, bits, precision)
-      if (frequencies === undefined) continue
       const table = writeTable(frequencies)
-      const cost = table.length * 8 + costOf(counts, frequencies)
-      const limit = bits === best?.frequencies.bits ? bestCost : bestCost * WORTH
-      if (cost >= limit) continue
-      best = { table, frequencies }
-      bestCost = cost
-    }
-  }
-  return best!
+      return { table, frequencies, cost: 8 * table.length + costOf(counts, frequencies) }
+    }).reduce((best, each) => (each.cost < best.cost ? each : best)),
+  ) as [Candidate, Candidate]
+  return fine.cost < WORTH * fast.cost ? fine : fast
 }
 
 function writeTable(frequencies: Frequencies): Uint8Array {

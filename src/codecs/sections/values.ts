@@ -38,7 +38,7 @@ export interface ValueSection {
   /** Of the tensor, for messages. */
   readonly name: string
   readonly dtype: WeightDType
-  /** At most so many values. */
+  /** So many values, or at most so many where a writer does not know yet. */
   readonly count: number
   /** `valueScratchBytes(count)` bytes that nobody else uses. */
   readonly scratch: Region
@@ -80,6 +80,17 @@ export function createValueWriter(
       if (filled > 0) await flush()
     },
   }
+}
+
+/** Stores all values of a section at once, as a writer would, and leaves the rounded ones. */
+export async function writeValues(
+  section: ValueSection,
+  values: Region,
+  sink: (bytes: Uint8Array) => Promise<void>,
+): Promise<void> {
+  const writer = createValueWriter(section, sink)
+  await writer.write(values, section.count)
+  await writer.end()
 }
 
 export interface ValueReader {
