@@ -119,7 +119,14 @@ export {
   type SuiteTask,
 } from './evaluation/suite.ts'
 export { type Architecture, loadArchitectures, readModel } from './models/index.ts'
-export { loadOperators, type Mode, modes, type Operator, type Scope } from './operators/index.ts'
+export {
+  inScope,
+  loadOperators,
+  type Mode,
+  modes,
+  type Operator,
+  type Scope,
+} from './operators/index.ts'
 export { describeRange } from './parameters.ts'
 export {
   type DraftNode,

@@ -4,6 +4,7 @@ import { type CID, describeRecipe, elementsOf, recipeId, shortId } from '../../.
 import { sizesOf } from '../../library.ts'
 import type { SwarmNode } from '../../node.ts'
 import { type LayerFigures, measureLayers, storedBytes } from '../../roles/layers.ts'
+import { measureSpectra, type TensorSpectrum } from '../../roles/spectra.ts'
 import { formatFigure, formatShare } from '../figures.ts'
 import { referenceInput } from '../inputs.ts'
 import { readNames } from '../names.ts'
@@ -18,23 +19,30 @@ export const verb = defineVerb({
   options: [
     { flags: '--tensors', about: 'list every tensor of a delta' },
     { flags: '--layers', about: 'measure layer by layer, over the base' },
+    { flags: '--spectrum', about: 'singular values of the matrices inside layers, over the base' },
     { flags: '--base <dir>', about: 'folder of the base, when it is not known here yet' },
   ],
-  examples: ['deltaswarm inspect math --tensors', 'deltaswarm inspect math --layers'],
+  examples: [
+    'deltaswarm inspect math --tensors',
+    'deltaswarm inspect math --layers',
+    'deltaswarm inspect math --spectrum',
+  ],
   online: true,
   input: z.strictObject({
     ref: referenceInput,
     tensors: z.boolean(),
     layers: z.boolean().default(false),
+    spectrum: z.boolean().default(false),
     base: z.string().optional(),
   }),
   parse: ({ args, options }) => ({
     ref: args[0],
     tensors: options['tensors'] === true,
     layers: options['layers'] === true,
+    spectrum: options['spectrum'] === true,
     ...(options['base'] === undefined ? {} : { base: resolve(options['base'] as string) }),
   }),
-  async run(node, { ref, tensors, layers, base }, options) {
+  async run(node, { ref, tensors, layers, spectrum, base }, options) {
     const cid = await node.library.resolve(ref)
     const recipe = await node.library.recipe(cid, options)
     if (base !== undefined) await node.bases.require(base, recipe.base, options)
@@ -55,11 +63,12 @@ export const verb = defineVerb({
       ...('delta' in root ? await deltaFacts(node, root.delta) : {}),
       ...('delta' in root && tensors ? { tensors: await tensorsOf(node, root.delta) } : {}),
       ...(layers ? { layers: await measureLayers(node, recipe, options) } : {}),
+      ...(spectrum ? { spectrum: await measureSpectra(node, recipe, options) } : {}),
     }
   },
   ids: ({ id }) => [id],
   print(result, output) {
-    const { tensors, layers } = result
+    const { tensors, layers, spectrum } = result
     const recipe = result.recipe === result.name ? [] : [result.recipe]
     output.line([result.name, shortId(result.id), ...recipe].join('  '))
     output.line(`over base ${shortId(result.base)}`)
@@ -71,6 +80,7 @@ export const verb = defineVerb({
       output.line(`${result.architecture}, ${result.licence}, by ${result.author}`)
     }
     if (layers !== undefined) printLayers(layers, output)
+    if (spectrum !== undefined) printSpectrum(spectrum, output)
     if (tensors !== undefined) {
       output.table(
         ['tensor', 'dtype', 'shape', 'codec', 'size', 'bpw'],
@@ -124,6 +134,22 @@ function printLayers(layers: readonly LayerFigures[], output: Output): void {
       stored === undefined ? '–' : formatBytes(stored.bytes),
       stored === undefined ? '–' : stored.bpw.toPrecision(3),
       stored === undefined ? '–' : codecsText(stored.codecs),
+    ]),
+  )
+}
+
+/** Ranks whose share of the energy people see; `--json` has all. */
+const RANKS = [1, 4, 16]
+
+function printSpectrum(spectra: readonly TensorSpectrum[], output: Output): void {
+  output.table(
+    ['‖Δ‖', 'largest', 'stable rank', ...RANKS.map((rank) => `top ${rank}`), 'tensor'],
+    spectra.map(({ name, norm, values, stableRank, energy }) => [
+      formatFigure(norm),
+      formatFigure(values[0] ?? null),
+      formatFigure(stableRank),
+      ...RANKS.map((rank) => formatShare(energy[rank - 1] ?? energy.at(-1) ?? null)),
+      name,
     ]),
   )
 }

@@ -32,7 +32,7 @@ const steps: readonly (readonly string[])[] = [
   ['ls', '--kind', 'delta'],
   ['inspect', 'digits', '--tensors'],
   ['inspect', 'thin'],
-  ['inspect', 'thin', '--layers'],
+  ['inspect', 'thin', '--layers', '--spectrum'],
   ['edit', 'digits', 'scale=alpha:0.2', 'dare=p:0.5', '--seed', '3', '--dry-run'],
   ['edit', 'digits', 'scale=alpha:0.2', 'dare=p:0.5,seed:3', '-n', 'edited'],
   ['edit', 'digits', 'trim=density:0.1', '-n', 'trimmed', '--publish'],

@@ -141,4 +141,23 @@ describe('inspect', () => {
     }[]
     assert.deepEqual(whole[1]!.stored.codecs, { raw: 10, bitdelta: 6 })
   })
+
+  it('finds the rank of a delta that was cut to it, and what share each rank holds', async () => {
+    await run('edit', 'bits', 'low-rank=rank:2', '-n', 'flat')
+    const spectra = (await ask('inspect', 'flat', '--spectrum'))['spectrum'] as {
+      name: string
+      values: number[]
+      energy: number[]
+      norm: number
+      stableRank: number
+    }[]
+    assert.equal(spectra.length, 24)
+    for (const { name, values, energy, norm, stableRank } of spectra) {
+      assert.ok(values[2]! < 1e-5 * values[0]!, `${name} has a third direction`)
+      assert.ok(energy[1]! > 0.99999 && energy[0]! < 1)
+      assert.ok(stableRank >= 1 && stableRank <= 2)
+      const squares = values.reduce((sum, value) => sum + value ** 2, 0)
+      assert.ok(Math.abs(Math.sqrt(squares) - norm) < 1e-4 * norm)
+    }
+  })
 })
