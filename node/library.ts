@@ -33,6 +33,8 @@ export interface Library {
   resolve(reference: string): Promise<CID>
   /** Everything announced, one entry per root, in the order of names. */
   list(): Promise<readonly Listed[]>
+  /** What has a name here and was announced by nobody, in the order of names. */
+  local(): Promise<readonly Listed[]>
   /** A local or announced name, else the short id. */
   nameOf(cid: CID): Promise<string>
   /** The recipe that a delta, a recipe or the weights id of a known base denotes, with its blocks here. */
@@ -185,6 +187,22 @@ export function createLibrary({ store, bases, engine, connect }: LibraryComponen
     keep,
     ensure,
     has: isComplete,
+    async local() {
+      const announced = new Set((await list()).map(({ cid }) => cid.toString()))
+      const found: Listed[] = []
+      for (const [name, text] of await names.all()) {
+        const cid = parseCid(text)
+        if (announced.has(text) || !(await isComplete(cid))) continue
+        const bytes = (await blocks.get(cid))!
+        const { kind } = linksOf(bytes, cid)
+        if (kind !== 'delta' && kind !== 'recipe') continue
+        const { ownBytes, closureBytes } = await measureDag(blocks, cid)
+        const { base } = kind === 'delta' ? decodeRoot(bytes) : decodeRecipe(bytes)
+        const summary = 'kept here, not announced'
+        found.push({ cid, kind, name, authors: [], base, bytes: ownBytes, closureBytes, summary })
+      }
+      return found
+    },
     async nameOf(cid) {
       const text = cid.toString()
       for (const [name, value] of await names.all()) if (value === text) return name

@@ -3,12 +3,14 @@ export { type Blockstore, createMemoryBlockstore, verifyBlock } from './block.ts
 export { type Clock } from './clock.ts'
 export {
   type BlockKind,
+  blocksBelow,
   type DagSize,
   type Link,
   type LinkedNode,
   linksOf,
   maxBlockBytes,
   measureDag,
+  type SizedBlock,
 } from './dag/links.ts'
 export { openDelta } from './dag/open.ts'
 export {

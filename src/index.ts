@@ -26,6 +26,7 @@ export {
   type Activations,
   type Codec,
   type CodecContext,
+  type DeltaTensor,
   type EncodedTensor,
   loadCodecs,
   type Sections,
@@ -65,7 +66,7 @@ export {
 export { verifyTensor } from './codecs/manifest/verify.ts'
 export { refitScales } from './codecs/residual/refit-scales.ts'
 export { checkKernels } from './compute/check-kernels.ts'
-export { type Kernels, type Matrix } from './compute/kernels.ts'
+export { type Kernels, type Matrix, type Region } from './compute/kernels.ts'
 export { createLease, type Lease } from './compute/lease.ts'
 export { matrixOf } from './compute/matrix/matrix.ts'
 export { createProducts, type MatrixProducts } from './compute/matrix/products.ts'
@@ -121,7 +122,15 @@ export {
   type SuiteTask,
 } from './evaluation/suite.ts'
 export { type Architecture, loadArchitectures, readModel } from './models/index.ts'
-export { loadOperators, type Mode, modes, type Operator, type Scope } from './operators/index.ts'
+export {
+  inScope,
+  loadOperators,
+  type Mode,
+  modes,
+  type Operator,
+  type Scope,
+} from './operators/index.ts'
+export { describeRange } from './parameters.ts'
 export {
   type DraftNode,
   leavesOf,
@@ -129,14 +138,25 @@ export {
   recipeId,
   recipeOf,
 } from './recipes/canonical-recipe.ts'
+export { compareDeltas, type TensorComparison } from './recipes/compare-deltas.ts'
 export { decodeRecipe, encodeRecipe, MAX_RECIPE_BYTES } from './recipes/decode-recipe.ts'
+export { measureNorms, type TensorNorms } from './recipes/delta-norms.ts'
 export { describeRecipe } from './recipes/describe-recipe.ts'
+export {
+  countElements,
+  type EditEffect,
+  measureEdits,
+  type StepEffect,
+} from './recipes/edit-effect.ts'
 export { openVariant, type Variant } from './recipes/materialise.ts'
 export { type Deltas, openDeltas } from './recipes/open-deltas.ts'
 export { type Plan, planRecipe, type Sources } from './recipes/plan.ts'
+export { describeDifference } from './recipes/recipe-difference.ts'
 export { type Recipe, type RecipeNode } from './recipes/recipe.ts'
+export { cosine, type Relation, relativeChange, sumRelations } from './recipes/relation.ts'
+export { tiedCopies } from './recipes/tied-copies.ts'
 export { loadRegistry, type Registry, registryOf } from './registry.ts'
 export { loadStrategies, type Strategy } from './search/index.ts'
 export type { Checkpoint } from './tensors/checkpoint.ts'
 export { weightDTypes } from './tensors/dtype.ts'
-export { compareNames, elementsOf, sameShape } from './tensors/tensor.ts'
+export { compareNames, elementsOf, sameShape, type TensorSpec } from './tensors/tensor.ts'

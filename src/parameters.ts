@@ -1,4 +1,5 @@
 import { InvalidInputError } from './errors.ts'
+import { suggestion } from './registry.ts'
 
 /**
  * One parameter of an operator, a codec or a strategy: its default, its range and a sentence.
@@ -78,7 +79,7 @@ export function checkParameters<T extends ParameterTable>(
     throw new InvalidInputError('E_UNKNOWN_PARAMETER', `${owner} has no parameter '${name}'`, {
       expected: Object.keys(table),
       actual: name,
-      fix: `use ${Object.keys(table).join(', ') || 'no parameters'}`,
+      fix: Object.keys(table).length === 0 ? 'give none' : suggestion(name, Object.keys(table)),
     })
   }
   const values: Record<string, ParameterValue> = {}
@@ -121,8 +122,8 @@ function inRange(value: unknown, range: { min: number; max: number }): value is 
   )
 }
 
-/** The range in words. */
-function describeRange(parameter: Parameter): string {
+/** The range in words, such as `in [0, 1]`. */
+export function describeRange(parameter: Parameter): string {
   switch (parameter.type) {
     case 'number':
       return `${parameter.integer === true ? 'a whole number ' : ''}in [${parameter.min}, ${parameter.max}]`

@@ -63,7 +63,8 @@ export function registryOf<T extends { readonly id: string }>(
   }
 }
 
-function suggestion(id: string, ids: readonly string[]): string {
+/** The way out for whoever wrote `id` where one of `ids` was meant. */
+export function suggestion(id: string, ids: readonly string[]): string {
   const nearest = ids.toSorted((a, b) => distance(id, a) - distance(id, b))[0]
   return nearest !== undefined && distance(id, nearest) <= Math.max(2, id.length / 3)
     ? `did you mean ${nearest}?`

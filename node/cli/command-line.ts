@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { Command, Option } from 'commander'
 import type { Registry } from '../../src/index.ts'
-import type { Streams } from './output.ts'
+import { HELP_WIDTH, type Streams } from './output.ts'
 import { loadVerbs, type Parsed, type Verb } from './verbs/index.ts'
 
 /** A command line as it was understood. */
@@ -22,7 +22,8 @@ export async function parseCommand(
   streams: Streams,
 ): Promise<CommandLine> {
   let understood: CommandLine | undefined
-  const program = programOf(await loadVerbs(), streams, (line) => {
+  const verbs = await loadVerbs()
+  const program = programOf(verbs, await moreHelp(argv, verbs), streams, (line) => {
     understood = line
   })
   await program.parseAsync(argv.length === 0 ? ['--help'] : [...argv], { from: 'user' })
@@ -30,9 +31,6 @@ export async function parseCommand(
 }
 
 type Action = (line: CommandLine) => void
-
-/** Longer lines are hard to read, however wide the terminal is. */
-const HELP_WIDTH = 100
 
 const groupTitles = {
   start: 'Start',
@@ -43,7 +41,25 @@ const groupTitles = {
   files: 'Files',
 } as const
 
-function programOf(verbs: Registry<Verb>, streams: Streams, action: Action): Command {
+/** What the verbs on a line that asks for help add to it, by verb; it takes loading other code. */
+async function moreHelp(argv: readonly string[], verbs: Registry<Verb>): Promise<MoreHelp> {
+  const more = new Map<string, string>()
+  if (!argv.includes('--help') && !argv.includes('-h')) return more
+  for (const word of argv) {
+    const text = verbs.has(word) ? await verbs.get(word).moreHelp?.() : undefined
+    if (text !== undefined) more.set(word, text)
+  }
+  return more
+}
+
+type MoreHelp = ReadonlyMap<string, string>
+
+function programOf(
+  verbs: Registry<Verb>,
+  more: MoreHelp,
+  streams: Streams,
+  action: Action,
+): Command {
   const program = withGlobals(new Command('deltaswarm'))
     .description('Exchange, edit, merge and measure fine-tunes as deltas, without a server')
     .version(version(), '-V, --version', 'print the version')
@@ -67,13 +83,18 @@ function programOf(verbs: Registry<Verb>, streams: Streams, action: Action): Com
     program.commandsGroup(`${title}:`)
     for (const id of verbs.ids) {
       const verb = verbs.get(id)
-      if (verb.group === group) program.addCommand(commandOf(verb, program, action))
+      if (verb.group === group) program.addCommand(commandOf(verb, more.get(id), program, action))
     }
   }
   return program
 }
 
-function commandOf(verb: Verb, program: Command, action: Action): Command {
+function commandOf(
+  verb: Verb,
+  more: string | undefined,
+  program: Command,
+  action: Action,
+): Command {
   const command = new Command(verb.id)
     .summary(verb.summary)
     .description(`${verb.summary[0]!.toUpperCase()}${verb.summary.slice(1)}.`)
@@ -94,7 +115,9 @@ function commandOf(verb: Verb, program: Command, action: Action): Command {
   withGlobals(command)
   command.addHelpText(
     'after',
-    ['', 'Examples:', ...verb.examples.map((line) => `  ${line}`)].join('\n'),
+    ['', ...(more === undefined ? [] : [more, '']), 'Examples:']
+      .concat(verb.examples.map((line) => `  ${line}`))
+      .join('\n'),
   )
   command.action(() => {
     action({

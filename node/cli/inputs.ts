@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { modes } from '../../src/index.ts'
 import { deviceWishes } from '../config.ts'
 
-/** A parsed `ID=NAME:VALUE,…`; see spec.ts. */
+/** A parsed `ID=NAME:VALUE,…`; see spec.ts. Whether names, values and scope fit shows a recipe. */
 export const specInput = z.strictObject({
   id: z.string(),
   parameters: z.record(z.string(), z.union([z.string(), z.number(), z.array(z.number())])),
@@ -23,6 +23,18 @@ export const deviceOption = {
 /** A CID, a name, @peer/name or a short id. */
 export const referenceInput = z.string().min(1).max(256)
 
+/** The same for a codec. */
+export const codecInput = specInput.transform(({ id, parameters, scope }) => ({
+  codec: id,
+  parameters,
+  ...(scope === undefined ? {} : { scope }),
+}))
+
+/** The same for an edit, which may go by another delta. */
+export const editInput = specInput
+  .extend({ by: referenceInput.optional() })
+  .transform(({ id, ...edit }) => ({ operator: id, ...edit }))
+
 /** A number as commander gives it, which is text; what is no number stays text and is refused as such. */
 export function typedNumber(text: unknown): unknown {
   const number = typeof text === 'string' && text.trim() !== '' ? Number(text) : NaN
@@ -33,3 +45,6 @@ export function typedNumber(text: unknown): unknown {
 export const nameInput = z
   .string()
   .regex(/^[a-zA-Z0-9][a-zA-Z0-9._:-]{0,63}$/, 'letters, digits, . _ : - only, at most 64')
+
+/** The number that fixes what is drawn at random. */
+export const seedInput = z.int().nonnegative()

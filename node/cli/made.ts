@@ -1,19 +1,50 @@
-import type { Kept } from '../roles/publisher.ts'
+import { formatFigure } from './figures.ts'
 import { formatBytes, type Output } from './output.ts'
 
-/** What `edit` and `merge` answer: the recipe they made, and of what. */
-export interface Made extends Omit<Kept, 'id'> {
+/** What `edit` and `merge` answer: what they made, and of what. */
+export interface Made {
   readonly id: string
   readonly summary: string
+  /** Bytes of its own blocks, and of all that a peer with only the base must fetch. */
+  readonly ownBytes: number
+  readonly closureBytes: number
+  /** False when it names weights that peers cannot fetch. */
+  readonly shared: boolean
+  readonly announced: boolean
+  readonly dryRun?: boolean
+  /** Of a delta that was encoded. */
+  readonly encoding?: { readonly bpw: number; readonly relativeError: number | null }
 }
 
-export function printMade(
-  { id, ownBytes, closureBytes, shared, summary }: Made,
-  output: Output,
-): void {
-  output.line(`${summary}  own ${formatBytes(ownBytes)}, closure ${formatBytes(closureBytes)}`)
+export function printMade(made: Made, output: Output): void {
+  const { id, summary, ownBytes, closureBytes, encoding } = made
+  const sizes = `own ${formatBytes(ownBytes)}, closure ${formatBytes(closureBytes)}`
+  output.line(
+    encoding === undefined
+      ? `${summary}  recipe, ${sizes}`
+      : `${summary}  ${sizes}, ${encodingText(encoding)}`,
+  )
   output.line(id)
-  if (!shared) {
-    output.note('local: it names weights that no peer can fetch, so it was not announced')
-  }
+  const note = noteOn(made)
+  if (note !== undefined) output.note(note)
+}
+
+/** How a delta was stored: `1.05 bits per weight, relative error 0.598`. */
+export function encodingText({
+  bpw,
+  relativeError,
+}: {
+  readonly bpw: number
+  readonly relativeError: number | null
+}): string {
+  const error =
+    relativeError === 0 ? 'nothing lost' : `relative error ${formatFigure(relativeError)}`
+  return `${bpw.toPrecision(3)} bits per weight, ${error}`
+}
+
+function noteOn({ dryRun, shared, announced }: Made): string | undefined {
+  if (dryRun === true) return 'nothing was kept: leave --dry-run out to make it'
+  if (!shared) return 'local: it names weights that no peer can fetch, so it was not announced'
+  if (!announced) return 'kept on this node: the same command with --publish announces it'
+  return undefined
 }

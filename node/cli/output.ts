@@ -38,6 +38,9 @@ export interface Streams {
   }
 }
 
+/** Longer lines are hard to read, however wide the terminal is. */
+export const HELP_WIDTH = 100
+
 /** Redraws per second at most, and how often a pipe gets a line. */
 const REDRAW_MS = 100
 const PLAIN_MS = 10_000
@@ -118,7 +121,7 @@ const borderless = Object.fromEntries(
 
 /** Sizes, counts and differences read better when their digits stand below each other. */
 function isNumeric(rows: readonly (readonly string[])[], column: number): boolean {
-  return rows.every((row) => /^[−+★ ]*[\d.–]+( [kMG]?B)?$/.test(row[column]!))
+  return rows.every((row) => /^[−+★ ]*[\d.–]+(e[-+]\d+)?( %| [kMG]?B)?$/.test(row[column]!))
 }
 
 /** Shortens the last column so that rows stay on one line of the terminal. */

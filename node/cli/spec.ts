@@ -1,10 +1,14 @@
 import { InvalidInputError } from '../../src/index.ts'
 
-/** `dare=p:0.9,seed:7,scope:all` as a user types it: an entry, its parameters, and where it acts. */
+/**
+ * `dare=p:0.9,seed:7,scope:*.mlp.*` as a user types it: an entry and its parameters, on which tensors
+ * it acts, and by which other delta it goes (`by:REF`).
+ */
 export interface Spec {
   readonly id: string
   readonly parameters: Readonly<Record<string, string | number | readonly number[]>>
   readonly scope?: string
+  readonly by?: string
 }
 
 /**
@@ -16,16 +20,16 @@ export function parseSpec(text: string): Spec {
   const [, id, list] = /^([a-z][a-z0-9-]*)(?:=(.*))?$/.exec(text) ?? []
   if (id === undefined) throw badSpec(text)
   const parameters: Record<string, string | number | readonly number[]> = {}
-  let scope: string | undefined
+  const words: { scope?: string; by?: string } = {}
   for (const pair of list === undefined || list === '' ? [] : list.split(',')) {
     const [, name, value] = /^([a-zA-Z][a-zA-Z0-9-]*):(.+)$/.exec(pair) ?? []
-    if (name === undefined || value === undefined || Object.hasOwn(parameters, name)) {
-      throw badSpec(text)
-    }
-    if (name === 'scope') scope = value
+    if (name === undefined || value === undefined) throw badSpec(text)
+    if (Object.hasOwn(parameters, name) || Object.hasOwn(words, name)) throw badSpec(text)
+    // A pattern or a name is text, whatever it looks like.
+    if (name === 'scope' || name === 'by') words[name] = value
     else parameters[name] = valueOf(value)
   }
-  return { id, parameters, ...(scope === undefined ? {} : { scope }) }
+  return { id, parameters, ...words }
 }
 
 /** `0.5;0.5` or `0.5,0.5` as a list of numbers. Throws `InvalidInputError` `E_SPEC`. */

@@ -104,7 +104,7 @@ export async function runDemo(init: DemoInit): Promise<DemoOutcome> {
     made.push((await carol.ask<Made>('merge', request)).id)
   }
   for (const { name, ...edit } of edits) {
-    const request = { ref: kana.id, edits: [edit], name, mode: 'paper' }
+    const request = { ref: kana.id, edits: [edit], name, mode: 'paper', publish: true }
     made.push((await carol.ask<Made>('edit', request)).id)
   }
   await everybodyKnows(members, made, { signal })

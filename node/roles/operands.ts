@@ -1,4 +1,6 @@
 import { type CID, IncompatibleError, type Mode, type Recipe } from '../../src/index.ts'
+import type { JobOptions } from '../job-options.ts'
+import type { SwarmNode } from '../node.ts'
 
 /** A recipe that another is made of, and what people call it. */
 export interface Operand {
@@ -11,6 +13,17 @@ export interface CommonGround {
   readonly base: CID
   readonly mode: Mode
   readonly dtype?: Recipe['dtype'] & string
+}
+
+/** Looks up a reference; its blocks are here afterwards. Rejects as the library's `resolve` does. */
+export async function resolveOperand(
+  { library }: SwarmNode,
+  reference: string,
+  options: JobOptions,
+): Promise<Operand & { readonly id: CID }> {
+  const id = await library.resolve(reference)
+  const recipe = await library.recipe(id, options)
+  return { id, name: await library.nameOf(id), recipe }
 }
 
 /**
@@ -26,14 +39,14 @@ export function commonGround(operands: readonly Operand[], asked?: Mode): Common
       throw new IncompatibleError('E_BASE_MISMATCH', `${name} was made against another base`, {
         expected: base,
         actual: recipe.base.toString(),
-        fix: 'merge deltas of one base',
+        fix: 'use deltas of one base',
       })
     }
     if ((recipe.dtype ?? 'the base’s') !== dtype) {
       throw new IncompatibleError('E_DTYPE_MISMATCH', `${name} gives weights of another dtype`, {
         expected: dtype,
         actual: recipe.dtype ?? 'the base’s',
-        fix: 'merge recipes of one dtype',
+        fix: 'use recipes of one dtype',
       })
     }
   }

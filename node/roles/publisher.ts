@@ -4,21 +4,20 @@ import {
   compareCheckpoints,
   createCodecChooser,
   deltaTensor,
-  elementsOf,
-  encodeTensor,
   IncompatibleError,
   InvalidInputError,
   openFolder,
+  type Recipe,
   type RecipeDraft,
+  recipeId,
   recipeOf,
-  relativeError,
-  type StoredTensor,
   weightsId,
 } from '../../src/index.ts'
-import { createDeltaWriter } from '../../protocol/index.ts'
+import type { WrittenDelta } from '../../protocol/index.ts'
 import { isShareable, sizesOf } from '../library.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { SwarmNode } from '../node.ts'
+import { type EncodedDelta, encodeDelta } from './delta-encoding.ts'
 import { type EditStep, openEdits } from './edits.ts'
 
 export interface PublishRequest {
@@ -31,28 +30,20 @@ export interface PublishRequest {
   readonly licence: string
   /** Ids of the deltas this one was made from. */
   readonly parents?: readonly CID[]
+  /** Encode and count, but store and announce nothing. */
+  readonly dryRun?: boolean
 }
 
-export interface Published {
+export interface Published extends Pick<
+  EncodedDelta,
+  'bpw' | 'relativeError' | 'editError' | 'perTensor'
+> {
   readonly id: CID
   readonly variant: CID
   readonly tensors: number
   readonly elements: number
   /** Bytes of all of its blocks. */
   readonly bytes: number
-  /** Stored bits per changed weight, without the manifest. */
-  readonly bpw: number
-  /** ‖Δ̂ − Δ‖ ÷ ‖Δ‖ of the whole delta as it was encoded, after its edits; 0 when nothing is lost. */
-  readonly relativeError: number
-  /** In the order of their names. */
-  readonly perTensor: readonly PublishedTensor[]
-}
-
-/** What storing one tensor took and lost. */
-export interface PublishedTensor extends Pick<StoredTensor, 'codec' | 'parameters'> {
-  readonly name: string
-  readonly bpw: number
-  readonly relativeError: number
 }
 
 /**
@@ -64,7 +55,8 @@ export async function publish(
   request: PublishRequest,
   options: JobOptions,
 ): Promise<Published> {
-  const { engine, store, library, author } = node
+  const { engine } = node
+  const { dryRun = false } = request
   const base = await node.bases.register(request.base, options)
   const post = await openFolder(request.post)
   try {
@@ -80,39 +72,28 @@ export async function publish(
         fix: 'check which folder is the fine-tune',
       })
     }
-    const chooseCodec = createCodecChooser(request.codec, engine)
+    const codec = createCodecChooser(request.codec, engine)
+    const plain = (spec: (typeof changed)[number]) =>
+      deltaTensor(base.folder.checkpoint, post.checkpoint, spec, engine.kernels)
     // Edits move and drop values, so that a NaN could slip past the codec that would refuse it.
     if (request.edits.length > 0) {
       for (const spec of changed) {
-        const plain = deltaTensor(base.folder.checkpoint, post.checkpoint, spec, engine.kernels)
-        for await (const _ of plain.chunks()) options.signal.throwIfAborted()
+        for await (const _ of plain(spec).chunks()) options.signal.throwIfAborted()
       }
     }
     const edited = await openEdits(node, base, post, request.edits, options)
-    const writer = createDeltaWriter(store.blocks)
-    const stored: StoredTensor[] = []
-    for (const [i, spec] of changed.entries()) {
-      options.signal.throwIfAborted()
-      const tensor =
-        edited?.tensor(spec.name) ??
-        deltaTensor(base.folder.checkpoint, post.checkpoint, spec, engine.kernels)
-      const codec = await chooseCodec(tensor, options)
-      await writer.add(async (sink) => {
-        const encoded = await encodeTensor(tensor, codec, sink, engine)
-        stored.push(encoded)
-        return encoded
-      })
-      const done = i + 1
-      options.onProgress({ phase: 'encoding', done, total: changed.length, detail: spec.name })
+    const content = {
+      specs: changed,
+      codec,
+      ...(edited === undefined
+        ? { tensor: plain }
+        : { tensor: ({ name }: { name: string }) => edited.tensor(name), plain }),
     }
-    const isExact =
-      request.edits.length === 0 && stored.every(({ codec }) => engine.codecs.get(codec).exact)
-    const postId = isExact
-      ? (await weightsId(post.checkpoint, { signal: options.signal })).id
-      : undefined
-    const { cid, root, ownBytes } = await writer.finish({
+    const factsOf = async (exact: boolean) => ({
       base: base.id,
-      ...(postId === undefined ? {} : { post: postId }),
+      ...(exact && edited === undefined
+        ? { post: (await weightsId(post.checkpoint, { signal: options.signal })).id }
+        : {}),
       // Weights without a configuration can be stored, merged and written, only not measured.
       architecture: base.folder.architecture ?? post.architecture ?? 'unknown',
       author: node.peer,
@@ -120,44 +101,50 @@ export async function publish(
       licence: request.licence,
       parents: [...(request.parents ?? [])],
     })
-    await store.blocks.flush()
-    await store.names.set(request.name, cid.toString())
-    await author.announce({
-      kind: 'delta',
-      root: cid,
-      name: request.name,
-      base: base.id,
-      bytes: ownBytes,
-      closureBytes: ownBytes,
-      summary: `${root.architecture} delta, ${Object.keys(root.codecs).join(' + ')}`,
-    })
-    const variant = await library.keep(recipeOf({ base: base.id, root: { delta: cid } }, engine))
-    await store.blocks.flush()
+    const encoded = await encodeDelta(node, content, factsOf, { ...options, dryRun })
+    const { cid, root, ownBytes, bpw, relativeError, editError, perTensor } = encoded
+    if (!dryRun) {
+      await keepDelta(node, encoded)
+      await announceDelta(node, encoded)
+    }
     return {
       id: cid,
-      variant,
+      variant: recipeId(identityOf(node, encoded)),
       tensors: root.tensors,
       elements: root.elements,
       bytes: ownBytes,
-      bpw: (8 * root.bytes) / root.elements,
-      relativeError: relativeError(stored.map(({ loss }) => loss)),
-      perTensor: stored.map(describeStored),
+      bpw,
+      relativeError,
+      editError,
+      perTensor,
     }
   } finally {
     await post.close()
   }
 }
 
-function describeStored(tensor: StoredTensor): PublishedTensor {
-  const { spec, codec, parameters, bytes, loss } = tensor
-  return {
-    name: spec.name,
-    codec,
-    parameters,
-    // A changed tensor has an element.
-    bpw: (8 * bytes) / elementsOf(spec.shape),
-    relativeError: relativeError([loss]),
-  }
+/** Makes a delta that was written durable and known here by its name, as a delta and as a variant. */
+export async function keepDelta(node: SwarmNode, written: WrittenDelta): Promise<void> {
+  const { store, library } = node
+  await library.keep(identityOf(node, written))
+  await store.blocks.flush()
+  await store.names.set(written.root.name, written.cid.toString())
+}
+
+/** Tells peers of a delta that was kept. */
+export async function announceDelta(
+  { author }: SwarmNode,
+  { cid, root, ownBytes }: WrittenDelta,
+): Promise<void> {
+  await author.announce({
+    kind: 'delta',
+    root: cid,
+    name: root.name,
+    base: root.base,
+    bytes: ownBytes,
+    closureBytes: ownBytes,
+    summary: `${root.architecture} delta, ${Object.keys(root.codecs).join(' + ')}`,
+  })
 }
 
 export interface Kept {
@@ -168,33 +155,45 @@ export interface Kept {
   readonly shared: boolean
 }
 
+/** Keeps a recipe, with all that it names, under a name on this node. */
+export async function keepRecipe(
+  { store, library }: SwarmNode,
+  recipe: Recipe,
+  { name }: { readonly name?: string },
+  options: JobOptions,
+): Promise<Kept> {
+  const id = await library.keep(recipe)
+  await library.ensure(id, options)
+  await store.blocks.flush()
+  if (name !== undefined) await store.names.set(name, id.toString())
+  return { id, ...(await sizesOf(store, id)), shared: isShareable(recipe) }
+}
+
 /** Keeps a recipe under a name and announces it when peers can fetch all that it names. */
 export async function publishRecipe(
   node: SwarmNode,
   draft: RecipeDraft,
-  { name, summary }: { readonly name?: string; readonly summary: string },
+  about: { readonly name?: string; readonly summary: string },
   options: JobOptions,
 ): Promise<Kept> {
-  const { engine, store, library, author } = node
-  const recipe = recipeOf(draft, engine)
-  const id = await library.keep(recipe)
-  await library.ensure(id, options)
-  await store.blocks.flush()
-  const sizes = await sizesOf(store, id)
-  const shared = isShareable(recipe)
-  if (name !== undefined) await store.names.set(name, id.toString())
-  if (shared) {
-    await author.announce({
+  const recipe = recipeOf(draft, node.engine)
+  const kept = await keepRecipe(node, recipe, about, options)
+  if (kept.shared) {
+    await node.author.announce({
       kind: 'recipe',
-      root: id,
-      name: name ?? '',
+      root: kept.id,
+      name: about.name ?? '',
       base: recipe.base,
-      bytes: sizes.ownBytes,
-      closureBytes: sizes.closureBytes,
-      summary,
+      bytes: kept.ownBytes,
+      closureBytes: kept.closureBytes,
+      summary: about.summary,
     })
   }
-  return { id, ...sizes, shared }
+  return kept
+}
+
+function identityOf({ engine }: SwarmNode, { cid, root }: WrittenDelta): Recipe {
+  return recipeOf({ base: root.base, root: { delta: cid } }, engine)
 }
 
 function checkArchitecture(base: string | undefined, post: string | undefined): void {

@@ -91,22 +91,36 @@ export interface DagSize {
  * with `NotFoundError` `E_BLOCK_MISSING` when one is absent.
  */
 export async function measureDag(blockstore: Blockstore, root: CID): Promise<DagSize> {
-  const seen = new Set<string>()
   const size = { ownBytes: 0, closureBytes: 0 }
-  const rootBytes = await readBlock(blockstore, root)
-  const rootKind = linksOf(rootBytes, root).kind
-  const visit = async (link: Link, own: boolean): Promise<void> => {
-    if (seen.has(link.cid.toString())) return
-    seen.add(link.cid.toString())
-    const block = link.size === undefined ? await readBlock(blockstore, link.cid) : undefined
-    const bytes = link.size ?? block!.length
+  for await (const { bytes, own } of blocksBelow(blockstore, root)) {
     size.closureBytes += bytes
     if (own) size.ownBytes += bytes
-    if (block === undefined) return
-    for (const child of linksOf(block, link.cid).links) {
-      await visit(child, own && child.kind !== 'delta')
-    }
   }
-  await visit({ cid: root, kind: rootKind }, true)
   return size
+}
+
+export interface SizedBlock {
+  readonly cid: CID
+  readonly bytes: number
+  /** Not a part of another delta that the root names. */
+  readonly own: boolean
+}
+
+/** The root and every block below it, each once; reads and rejects as `measureDag` does. */
+export async function* blocksBelow(blockstore: Blockstore, root: CID): AsyncGenerator<SizedBlock> {
+  const seen = new Set<string>()
+  async function* visit(
+    link: Pick<Link, 'cid' | 'size'>,
+    own: boolean,
+  ): AsyncGenerator<SizedBlock> {
+    const { cid, size } = link
+    if (seen.has(cid.toString())) return
+    seen.add(cid.toString())
+    const block = size === undefined ? await readBlock(blockstore, cid) : undefined
+    yield { cid, bytes: size ?? block!.length, own }
+    if (block === undefined) return
+    for (const child of linksOf(block, cid).links)
+      yield* visit(child, own && child.kind !== 'delta')
+  }
+  yield* visit({ cid: root }, true)
 }

@@ -111,7 +111,7 @@ async function openWriter(node: PlanNode, job: TensorJob, result: TensorSpec): P
 }
 
 /** The tensor's bytes where they are known without arithmetic: the base's own, or a leaf's. */
-async function openExact(node: PlanNode, job: TensorJob): Promise<ReadRange | undefined> {
+export async function openExact(node: PlanNode, job: TensorJob): Promise<ReadRange | undefined> {
   const { spec, lease, chunk, plan } = job
   if (node.kind === 'zero') return job.base
   if (node.kind === 'weights') return readAhead(node.checkpoint, spec, chunk, lease)

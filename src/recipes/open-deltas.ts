@@ -3,13 +3,15 @@ import { findTensor } from '../checkpoints/find-tensor.ts'
 import { dtypeBytes, type WeightDType } from '../tensors/dtype.ts'
 import { openStream } from './delta-stream.ts'
 import { type GatherOptions, gatherFindings } from './gather.ts'
+import { openExact } from './materialise.ts'
 import { nodeAt } from './plan-node.ts'
 import type { Plan } from './plan.ts'
 import { type Findings, startJob } from './tensor-job.ts'
 
 /**
  * The deltas that a recipe denotes, not yet rounded into weights: what is encoded when an edited
- * fine-tune is published. `post` of a chunk is base + delta rounded to the tensor's dtype.
+ * fine-tune is published. `post` of a chunk is what the recipe writes in the base's dtype: the bytes
+ * of a leaf that no operator touches, else base + delta rounded.
  */
 export interface Deltas {
   /** Rejects when read with `NotFoundError` `E_TENSOR_MISSING` for a tensor that the base lacks. */
@@ -37,14 +39,17 @@ async function* chunksOf(
   const job = startJob(plan, spec, { findings, signal })
   const dtype = spec.dtype as WeightDType
   try {
-    const stream = await openStream(nodeAt(plan.root, spec), job)
+    const node = nodeAt(plan.root, spec)
+    const stream = await openStream(node, job)
+    const exact = await openExact(node, job)
     const { lease, chunk } = job
     const delta = lease.take(chunk * 4)
-    const post = lease.take(chunk * dtypeBytes[dtype])
+    const rounded = lease.take(chunk * dtypeBytes[dtype])
     for (const { from, count } of job.parts()) {
       await stream(delta, from, count)
       const base = await job.base(from, count)
-      kernels.applied(dtype, base, delta, dtype, post, count)
+      if (exact === undefined) kernels.applied(dtype, base, delta, dtype, rounded, count)
+      const post = exact === undefined ? rounded : await exact(from, count)
       yield { from, count, delta, base, post }
     }
   } finally {

@@ -19,6 +19,8 @@ interface VerbWords {
   readonly options?: readonly VerbOption[]
   /** Lines under the options: examples that are understood as they stand. */
   readonly examples: readonly string[]
+  /** Help that is made when somebody asks for it, such as the list of edits; lines of 100 characters. */
+  moreHelp?(): Promise<string>
 }
 
 export interface VerbOption {

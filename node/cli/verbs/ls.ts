@@ -13,17 +13,19 @@ export const verb = defineVerb({
   parse: ({ options }) => (options['kind'] === undefined ? {} : { kind: options['kind'] }),
   async run(node, { kind }) {
     const items = []
-    for (const item of await node.library.list()) {
+    const { library } = node
+    for (const item of [...(await library.list()), ...(await library.local())]) {
       if (kind !== undefined && item.kind !== kind) continue
       items.push({
         id: item.cid.toString(),
         kind: item.kind,
         name: item.name,
-        author: item.authors[0]!,
+        author: item.authors[0] ?? node.peer,
+        announced: item.authors.length > 0,
         bytes: item.bytes,
         closureBytes: item.closureBytes,
         ...(item.base === undefined ? {} : { base: item.base.toString() }),
-        here: await node.library.has(item.cid),
+        here: await library.has(item.cid),
         summary: item.summary,
       })
     }

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { commonGround, type Operand } from '../../roles/operands.ts'
+import { commonGround, type Operand, resolveOperand } from '../../roles/operands.ts'
 import { publishRecipe } from '../../roles/publisher.ts'
+import { helpOnMerges } from '../entry-help.ts'
 import { modeInput, nameInput, referenceInput, specInput } from '../inputs.ts'
 import { printMade } from '../made.ts'
 import { parseNumbers, parseSpec } from '../spec.ts'
@@ -10,7 +11,7 @@ import { defineVerb } from './index.ts'
 export const verb = defineVerb({
   id: 'merge',
   group: 'work',
-  summary: 'make a variant of several deltas over one base',
+  summary: 'make a variant of several deltas over one base and announce it',
   arguments: [['<refs...>', 'deltas or recipes over the same base']],
   options: [
     {
@@ -31,6 +32,7 @@ export const verb = defineVerb({
     'deltaswarm merge math code --method average',
   ],
   online: true,
+  moreHelp: helpOnMerges,
   input: z.strictObject({
     refs: z.array(referenceInput).min(1).max(64),
     method: specInput,
@@ -51,11 +53,7 @@ export const verb = defineVerb({
   }),
   async run(node, { refs, method, weights, name, base, mode }, options) {
     const operands: Operand[] = []
-    for (const ref of refs) {
-      const cid = await node.library.resolve(ref)
-      const recipe = await node.library.recipe(cid, options)
-      operands.push({ name: await node.library.nameOf(cid), recipe })
-    }
+    for (const ref of refs) operands.push(await resolveOperand(node, ref, options))
     const ground = commonGround(operands, mode)
     if (base !== undefined) await node.bases.require(base, ground.base, options)
     const average = method.id === 'average'
@@ -69,7 +67,8 @@ export const verb = defineVerb({
     const summary = `${method.id} of ${operands.map((operand) => operand.name).join(', ')}`
     const about = { summary, ...(name === undefined ? {} : { name }) }
     const kept = await publishRecipe(node, { ...ground, root }, about, options)
-    return { schema: 'deltaswarm.merge/1', ...kept, id: kept.id.toString(), summary }
+    const id = kept.id.toString()
+    return { schema: 'deltaswarm.merge/1', ...kept, id, announced: kept.shared, summary }
   },
   ids: ({ id }) => [id],
   print: printMade,

@@ -1,8 +1,12 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { createCodecChooser } from '../../../src/index.ts'
+import { resolveEdits } from '../../roles/edits.ts'
 import { publish } from '../../roles/publisher.ts'
-import { nameInput, specInput } from '../inputs.ts'
+import { helpOnCodecs } from '../entry-help.ts'
+import { codecInput, editInput, nameInput } from '../inputs.ts'
+import { formatFigure } from '../figures.ts'
+import { encodingText } from '../made.ts'
 import { formatBytes } from '../output.ts'
 import { parseSpec } from '../spec.ts'
 import { defineVerb } from './index.ts'
@@ -17,8 +21,7 @@ export const verb = defineVerb({
     { flags: '-n, --name <name>', about: 'what to call it', required: true },
     {
       flags: '--codec <spec>',
-      about:
-        'raw (exact), bitdelta, ternary, integer=bits:4, sparse=values:BF16, auto=error:0.05, …',
+      about: 'one of those below, or auto=error:0.05: the smallest within an error, per tensor',
       default: 'raw',
     },
     {
@@ -27,21 +30,25 @@ export const verb = defineVerb({
       repeat: true,
     },
     { flags: '--license <spdx>', about: 'licence of the delta', default: 'NOASSERTION' },
+    { flags: '--dry-run', about: 'encode and say what comes out; store and announce nothing' },
   ],
   examples: [
     'deltaswarm publish ./math --base ./base -n math',
+    'deltaswarm publish ./math --base ./base -n math-1bit --codec bitdelta --dry-run',
     'deltaswarm publish ./math --base ./base -n math-1bit --codec bitdelta',
     'deltaswarm publish ./math --base ./base -n math-small --codec auto=error:0.1',
     'deltaswarm publish ./math --base ./base -n math-sparse --edit dare=p:0.9,seed:7 \\',
     '    --codec sparse=mask:seeded,drop:0.9,seed:7',
   ],
+  moreHelp: helpOnCodecs,
   input: z.strictObject({
     post: z.string(),
     base: z.string(),
     name: nameInput,
-    codec: specInput,
-    edits: z.array(specInput),
+    codec: codecInput,
+    edits: z.array(editInput).max(8),
     licence: z.string().max(128),
+    dryRun: z.boolean().default(false),
   }),
   parse({ args, options }) {
     return {
@@ -51,38 +58,38 @@ export const verb = defineVerb({
       codec: parseSpec(options['codec'] as string),
       edits: ((options['edit'] as string[] | undefined) ?? []).map(parseSpec),
       licence: options['license'],
+      dryRun: options['dryRun'] === true,
     }
   },
-  async run(node, { codec, edits, ...request }, options) {
-    const { id, parameters, scope } = codec
-    const choice = { codec: id, parameters, ...(scope === undefined ? {} : { scope }) }
-    const steps = edits.map(({ id: operator, ...step }) => ({ operator, ...step }))
+  async run(node, { edits, ...request }, options) {
     // Said before two checkpoints are hashed, not after.
-    createCodecChooser(choice, node.engine)
-    for (const { operator } of steps) node.engine.operators.get(operator)
-    const published = await publish(node, { ...request, codec: choice, edits: steps }, options)
+    createCodecChooser(request.codec, node.engine)
+    for (const { operator } of edits) node.engine.operators.get(operator)
+    const steps = await resolveEdits(node, edits, options)
+    const published = await publish(node, { ...request, edits: steps }, options)
     return {
       schema: 'deltaswarm.publish/1',
       name: request.name,
       ...published,
       id: published.id.toString(),
       variant: published.variant.toString(),
-      served: node.network !== undefined,
+      edited: edits.length > 0,
+      dryRun: request.dryRun,
+      served: !request.dryRun && node.network !== undefined,
     }
   },
   ids: ({ id }) => [id],
   print(result, output) {
+    const { name, tensors, bytes, edited, editError, dryRun } = result
+    const change = edited ? `, ${formatFigure(editError)} against the delta before the edits` : ''
     output.line(
-      `${result.name}  ${result.tensors} tensors, ${formatBytes(result.bytes)}, ` +
-        `${result.bpw.toPrecision(3)} bits per weight, ${formatError(result.relativeError)}`,
+      `${name}  ${tensors} tensors, ${formatBytes(bytes)}, ${encodingText(result)}${change}`,
     )
     output.line(result.id)
-    if (!result.served) {
+    if (dryRun) {
+      output.note('nothing was stored: leave --dry-run out to publish it')
+    } else if (!result.served) {
       output.note('stored and signed; nobody can fetch it until: deltaswarm up')
     }
   },
 })
-
-function formatError(relativeError: number): string {
-  return relativeError === 0 ? 'nothing lost' : `relative error ${relativeError.toPrecision(2)}`
-}

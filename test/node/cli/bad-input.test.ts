@@ -82,6 +82,60 @@ describe('bad input at the command line', () => {
     await unpublished([fine, '--base', base, '--edit', 'dare=p:-1'], 'E_PARAMETER_RANGE', 2)
   })
 
+  it('refuses values of every edit that are out of range, and says the range', async () => {
+    for (const [edit, expected, actual] of [
+      ['dare=p:1.5', 'in [0, 1]', 1.5],
+      ['drop=p:-0.1', 'in [0, 1]', -0.1],
+      ['trim=density:2', 'in [0, 1]', 2],
+      ['scale=alpha:half', 'in [-2, 4]', 'half'],
+      ['dare=seed:0.5', `a whole number in [0, ${Number.MAX_SAFE_INTEGER}]`, 0.5],
+      ['through=codec:sparse,drop:7', 'in [0, 1]', 7],
+    ] as const) {
+      const argv = ['edit', 'digits', edit, '--home', home]
+      const error = await refused(argv, 'E_PARAMETER_RANGE', 2)
+      assert.deepEqual([error.expected, error.actual], [expected, actual], edit)
+    }
+  })
+
+  it('names the parameter that was meant', async () => {
+    const argv = ['edit', 'digits', 'trim=densty:0.5', '--home', home]
+    const error = await refused(argv, 'E_UNKNOWN_PARAMETER', 2)
+    assert.deepEqual(error.fix, ['did you mean density?'])
+  })
+
+  it('refuses a scope that is none or reaches nothing, and an exact codec as an edit', async () => {
+    for (const [edit, id, code] of [
+      ['scale=alpha:1,scope:!*', 'E_SCOPE', 2],
+      ['scale=alpha:1,scope:*.nothing.*', 'E_EMPTY_SCOPE', 6],
+      ['through=codec:raw', 'E_EXACT_CODEC', 2],
+    ] as const) {
+      await refused(['edit', 'digits', edit, '--home', home], id, code)
+    }
+  })
+
+  it('refuses a second delta that is unknown, of another base, or not asked for', async () => {
+    for (const [by, id, code] of [
+      ['nothing', 'E_REF', 3],
+      ['half', 'E_BASE_MISMATCH', 6],
+      ['digits', 'E_ARITY', 2],
+    ] as const) {
+      await refused(['edit', 'digits', `scale=alpha:1,by:${by}`, '--home', home], id, code)
+    }
+  })
+
+  it('refuses a seed for what draws nothing, a codec for a recipe, a delta without a name', async () => {
+    for (const [flags, id] of [
+      [['--seed', '7'], 'E_NO_SEED'],
+      [['--seed', '-1'], 'E_INPUT'],
+      [['--codec', 'bitdelta'], 'E_CODEC_ALONE'],
+      [['--materialise'], 'E_NAME_NEEDED'],
+      [['--materialise', '-n', 'x', '--codec', 'bitdetla'], 'E_UNKNOWN_CODEC'],
+      [['--mode', 'papre'], 'E_INPUT'],
+    ] as const) {
+      await refused(['edit', 'digits', 'scale=alpha:1', ...flags, '--home', home], id, 2)
+    }
+  })
+
   it('refuses a file that is not there, and a folder without a model', async () => {
     const argv = ['publish', place.path('nowhere'), '--base', base, '-n', 'bad', '--home', home]
     const { code, stderr } = await command([...argv, '--json'])

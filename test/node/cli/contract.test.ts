@@ -15,6 +15,7 @@ describe('the verbs', () => {
     assert.deepEqual(verbs.ids, [
       'data',
       'demo',
+      'diff',
       'doctor',
       'down',
       'edit',
@@ -99,6 +100,19 @@ describe('the verbs', () => {
   }
 })
 
+describe('help', () => {
+  it('lists edits, merges and codecs with their parameters where they are asked for', async () => {
+    for (const [verb, entry, parameter] of [
+      ['edit', 'dare', 'p:0.9'],
+      ['merge', 'ties', 'density:0.2'],
+      ['publish', 'sparse', 'mask:explicit'],
+    ] as const) {
+      const { stdout } = await command([verb, '--help'])
+      assert.match(stdout, new RegExp(`^  ${entry} {2,}\\S.*\n    ${parameter} `, 'm'))
+    }
+  })
+})
+
 describe('the program', () => {
   it('shows its help on stdout when nothing is asked', async () => {
     const { code, stdout, stderr } = await command([])
@@ -158,11 +172,12 @@ describe('the program', () => {
   })
 })
 
-/** Command lines of a verb's examples; a backslash continues a line. */
+/** Command lines of a verb's examples; a backslash continues a line, quotes are a shell's. */
 function examplesOf(verb: Verb): string[][] {
   return verb.examples
     .join('\n')
     .replace(/\\\n\s*/g, '')
     .split('\n')
     .map((line) => line.split(/\s+/).slice(1))
+    .map((words) => words.map((word) => word.replace(/^'(.*)'$/, '$1')))
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { formatFigure, formatShare } from '../../../node/cli/figures.ts'
 import { createPacer, formatDuration } from '../../../node/cli/pace.ts'
 import { createOutput, formatBytes, formatNats } from '../../../node/cli/output.ts'
 
@@ -126,6 +127,21 @@ describe('formatBytes', () => {
         '5.00 TB',
       ],
     )
+  })
+})
+
+describe('formatFigure', () => {
+  it('gives three significant digits, a minus that is one, and a dash for nothing', () => {
+    assert.deepEqual([0, 9.0437, -0.0608, 0.00084249, 123456, 2e-9, null].map(formatFigure), [
+      '0',
+      '9.04',
+      '−0.0608',
+      '0.000842',
+      '123456',
+      '2.00e-9',
+      '–',
+    ])
+    assert.deepEqual([0.97444, 0, null].map(formatShare), ['97.4 %', '0.0 %', '–'])
   })
 })
 

@@ -16,6 +16,20 @@ describe('parseSpec', () => {
     assert.deepEqual(parameters, { a: -0.001, b: 'BF16', c: [1, 2, 3], d: 16 })
   })
 
+  it('takes patterns and references as text, whatever they look like', () => {
+    assert.deepEqual(parseSpec('dare=p:0.5,select:mask,by:@bob/mask:v2'), {
+      id: 'dare',
+      parameters: { p: 0.5, select: 'mask' },
+      by: '@bob/mask:v2',
+    })
+    assert.equal(parseSpec('dare=by:7').by, '7')
+    assert.deepEqual(parseSpec('scale=scope:*.mlp.*|!*.0.*|model.norm.weight,alpha:1'), {
+      id: 'scale',
+      parameters: { alpha: 1 },
+      scope: '*.mlp.*|!*.0.*|model.norm.weight',
+    })
+  })
+
   it('never makes a parameter of what every object has', () => {
     const { parameters } = parseSpec('x=constructor:1,toString:2')
     assert.deepEqual(Object.keys(parameters), ['constructor', 'toString'])
@@ -30,6 +44,8 @@ describe('parseSpec', () => {
     'x=:1',
     'x=a:1,',
     'x=a:1,a:2',
+    'x=by:a,by:b',
+    'x=scope:all,scope:all',
     'X',
     'x y',
     'x=a:1;b',
