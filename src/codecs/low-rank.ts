@@ -60,8 +60,12 @@ export const codec = defineCodec({
   },
 
   memory(use, { shape }, { rank, energy = 1 }) {
+    // What is stored has not been checked yet when a plan asks.
     const [rows = 0, columns = 0] = shape
-    const truncation = { rank: Math.min(Number(rank), rows, columns), energy: Number(energy) }
+    const truncation = {
+      rank: Math.min(Number(rank) || 0, rows, columns),
+      energy: Number(energy),
+    }
     if (use === 'encode') return elementsOf(shape) * 4 + svdBytes(rows, columns, truncation)
     return truncation.rank * (rows + columns) * 4
   },

@@ -26,8 +26,8 @@ export interface KrylovSpace {
 
 /**
  * Opens the space spanned by ΔΩ, (ΔΔᵀ)ΔΩ, (ΔΔᵀ)²ΔΩ … for a block Ω of random signs (Musco and Musco,
- * NeurIPS 2015, algorithm 2). Every product with Δ serves twice, for the next block and for ΔᵀQ, so a
- * rank takes about half the work of subspace iteration at a smaller error. Holds up to `capacity`
+ * NeurIPS 2015, algorithm 2). Every product with Δ serves twice, for the next block and for ΔᵀQ, so it
+ * takes less work than subspace iteration and leaves a smaller error. Holds up to `capacity`
  * vectors, a multiple of `KRYLOV_BLOCK`, in regions of `lease`.
  */
 export function openKrylov(
