@@ -218,6 +218,13 @@ describe('bitdelta codec', () => {
       assert.deepEqual(decoded, values)
     })
 
+    it('refuses more columns than any layer has', async () => {
+      await assert.rejects(
+        encodeMatrix(new Float32Array(2 ** 19 + 1), [1, 2 ** 19 + 1], { scales: 'column' }),
+        (error) => error instanceof IncompatibleError && error.id === 'E_COLUMNS',
+      )
+    })
+
     it('takes tensors without elements', async () => {
       for (const shape of [[0], [0, 4], [4, 0]]) {
         const { stored } = await encodeMatrix([], shape, { scales: 'row' })

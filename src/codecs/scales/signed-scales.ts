@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto'
 import type { Region } from '../../compute/kernels.ts'
+import { IncompatibleError } from '../../errors.ts'
 import type { CodecContext, DeltaReader, DeltaTensor, EncodedTensor, Sections } from '../index.ts'
 import type { SectionSink } from '../index.ts'
 import { allocateBuffers, blockCapacity, createBlockReader, eachBlock } from '../sections/block.ts'
-import { weightDType } from '../sections/encoding.ts'
+import { badEncoding, weightDType } from '../sections/encoding.ts'
 import { createSignWriter, openSigns } from '../sections/signs.ts'
 import { activationScales } from './activation-scales.ts'
-import { scaleLayout } from './layout.ts'
+import { type ScaleLayout, scaleLayout } from './layout.ts'
 import { meanScales } from './mean-scales.ts'
 import { scalesToStore, type ScaleValues, type StoredScales, usedScales } from './parameters.ts'
-import { createScaleWriter, openScales } from './scale-section.ts'
+import { encodeScales, openScales, SCALES } from './scale-section.ts'
 
 /** Turns the scales of a block into its magnitudes; throws what suits when one is not finite. */
 export type Modulate = (scales: Region, from: number, count: number) => void
@@ -30,6 +31,7 @@ export async function encodeSignedScales(
   weightDType(spec)
   const stored = usedScales(values)
   const layout = scaleLayout(spec.shape, stored)
+  if (tooManyColumns(layout)) throw notByColumn(spec.name, layout.columns)
   const { means, zeroCount } = await meanScales(tensor, layout, values.mean, kernels)
   const activations = calibration?.(spec.name)
   const fitted =
@@ -37,20 +39,25 @@ export async function encodeSignedScales(
       ? await activationScales(tensor, layout, activations, values.zeros, kernels)
       : means
   const scales = fitted.map((scale) => values.factor * scale)
-  using writer = createScaleWriter(kernels, spec, layout, stored.scaleDtype, scales)
+  const bytes = encodeScales(kernels, spec, stored.scaleDtype, scales)
   using signs = createSignWriter(kernels, spec, sink, { zeros: values.zeros, zeroCount })
   using buffers = allocateBuffers(kernels, [blockCapacity(spec) * 4])
   const [out] = buffers.regions
 
   const hash = createHash('sha256')
-  for await (const { from, count, delta } of eachBlock(tensor)) {
-    await signs.write(delta, count)
-    writer.spread(out, from, count)
-    modulate?.(out, from, count)
-    signs.apply(out, count)
-    hash.update(out.u8.subarray(0, count * 4))
+  const reader = await openScales(kernels, spec, only(bytes), layout, stored.scaleDtype)
+  try {
+    for await (const { from, count, delta } of eachBlock(tensor)) {
+      await signs.write(delta, count)
+      await reader.spread(out, from, count)
+      modulate?.(out, from, count)
+      signs.apply(out, count)
+      hash.update(out.u8.subarray(0, count * 4))
+    }
+  } finally {
+    reader.close()
   }
-  await writer.store(sink)
+  if (bytes.length > 0) await sink(SCALES, bytes)
   return { parameters: scalesToStore(stored), sha256: new Uint8Array(hash.digest()) }
 }
 
@@ -64,6 +71,8 @@ export async function openSignedScales(
 ): Promise<DeltaReader> {
   weightDType(spec)
   const layout = scaleLayout(spec.shape, stored)
+  if (tooManyColumns(layout))
+    throw badEncoding('scales by column', `≤ ${MAX_COLUMNS}`, layout.columns)
   const signs = openSigns(kernels, spec, sections, stored.zeros)
   try {
     const scales = await openScales(kernels, spec, sections, layout, stored.scaleDtype)
@@ -86,5 +95,29 @@ export async function openSignedScales(
   } catch (error) {
     signs.close()
     throw error
+  }
+}
+
+/** All scales of columns are in memory at once, and no layer has nearly as many inputs. */
+const MAX_COLUMNS = 2 ** 19
+
+function tooManyColumns({ byColumn, columns }: ScaleLayout): boolean {
+  return byColumn && columns > MAX_COLUMNS
+}
+
+function notByColumn(tensor: string, columns: number): IncompatibleError {
+  return new IncompatibleError('E_COLUMNS', `'${tensor}' has too many columns for their scales`, {
+    expected: `at most ${MAX_COLUMNS} columns`,
+    actual: columns,
+    fix: 'use `scales: row` or `scales: group`',
+    details: { tensor },
+  })
+}
+
+/** The one section that is in memory. */
+function only(bytes: Uint8Array): Sections {
+  return {
+    bytes: () => bytes.length,
+    read: (_section, offset, length) => Promise.resolve(bytes.subarray(offset, offset + length)),
   }
 }
