@@ -153,8 +153,12 @@ describe('bitdelta codec', () => {
       const { stored } = await encodeMatrix(values, [2, 20], { scales: 'group', group: 8 })
       const mean = (from: number, to: number) => (from + 1 + to) / 2
       assert.deepEqual(scalesOf(stored), [
-        ...[mean(0, 8), mean(8, 16), mean(16, 20)],
-        ...[mean(20, 28), mean(28, 36), mean(36, 40)],
+        mean(0, 8),
+        mean(8, 16),
+        mean(16, 20),
+        mean(20, 28),
+        mean(28, 36),
+        mean(36, 40),
       ])
     })
 
