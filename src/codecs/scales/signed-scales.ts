@@ -1,8 +1,15 @@
 import { createHash } from 'node:crypto'
 import type { Region } from '../../compute/kernels.ts'
 import { IncompatibleError } from '../../errors.ts'
-import type { CodecContext, DeltaReader, DeltaTensor, EncodedTensor, Sections } from '../index.ts'
-import type { SectionSink } from '../index.ts'
+import { elementsOf } from '../../tensors/tensor.ts'
+import type {
+  CodecContext,
+  DeltaReader,
+  DeltaTensor,
+  EncodedTensor,
+  Sections,
+  SectionSink,
+} from '../index.ts'
 import { allocateBuffers, blockCapacity, createBlockReader, eachBlock } from '../sections/block.ts'
 import { badEncoding, weightDType } from '../sections/encoding.ts'
 import { createSignWriter, openSigns } from '../sections/signs.ts'
@@ -33,7 +40,7 @@ export async function encodeSignedScales(
   const layout = scaleLayout(spec.shape, stored)
   if (tooManyColumns(layout)) throw notByColumn(spec.name, layout.columns)
   const { means, zeroCount } = await meanScales(tensor, layout, values.mean, kernels)
-  const activations = calibration?.(spec.name)
+  const activations = elementsOf(spec.shape) === 0 ? undefined : calibration?.(spec.name)
   const fitted =
     activations && (values.scales === 'matrix' || values.scales === 'row')
       ? await activationScales(tensor, layout, activations, values.zeros, kernels)
@@ -71,8 +78,9 @@ export async function openSignedScales(
 ): Promise<DeltaReader> {
   weightDType(spec)
   const layout = scaleLayout(spec.shape, stored)
-  if (tooManyColumns(layout))
-    throw badEncoding('scales by column', `≤ ${MAX_COLUMNS}`, layout.columns)
+  if (tooManyColumns(layout)) {
+    throw badEncoding('too many columns', `at most ${MAX_COLUMNS}`, layout.columns)
+  }
   const signs = openSigns(kernels, spec, sections, stored.zeros)
   try {
     const scales = await openScales(kernels, spec, sections, layout, stored.scaleDtype)
