@@ -231,7 +231,7 @@ describe('bad input at the command line', () => {
     assert.deepEqual([code, stdout], [2, ''])
     assert.deepEqual(stderr.split('\n'), [
       "✗ E_UNKNOWN_CODEC  there is no codec 'bitdetla'",
-      '  expected  bitdelta, raw, sparse',
+      '  expected  bitdelta, blocks, noise, raw, residual, sparse',
       '  given     bitdetla',
       '  fix       did you mean bitdelta?',
       '',
