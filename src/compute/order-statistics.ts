@@ -15,52 +15,69 @@ export interface OrderStatistic {
 }
 
 /**
- * Exact order statistics of magnitudes in two streaming passes: non-negative floats are ordered as
- * their bits are, so the first pass counts by the highest 16 of 31 bits and the second, for the few
- * values of those that hold a wanted rank, by the lowest 15. Memory follows the number of ranks.
+ * Exact order statistics of magnitudes by streaming passes: non-negative floats are ordered as their
+ * bits are, so the first pass counts by the highest 16 of 31 bits, and each later one, for up to
+ * `TABLES` values of those that hold a wanted rank, by the lowest 15.
  */
 export interface OrderStatistics extends Disposable {
-  /** Pass 0, then 1, over all elements in any order. */
-  scan(pass: number, x: Region, count: number): void
-  endPass(pass: number): void
-  /** After both passes, in the order of the ranks. */
+  /** Passes over all elements are wanted until this is true. */
+  readonly done: boolean
+  scan(x: Region, count: number): void
+  endPass(): void
+  /** In the order of the ranks, once done. */
   value(): readonly OrderStatistic[]
 }
 
-/** At most 255 ranks of at most 2³² − 1 elements, each below the number of elements. */
+/** 2 MiB of counters, and one pass for what the paper's 16 blocks need. */
+const TABLES = 16
+
+/** Ascending ranks, each below the number of elements, of which there are fewer than 2³². */
 export function createOrderStatistics(kernels: Kernels, ranks: readonly number[]): OrderStatistics {
-  const regions: Region[] = []
-  const take = (bytes: number): Region => {
+  const regions = [HISTOGRAM_BYTES, SLOTS_BYTES, TABLES * SLOT_COUNTS_BYTES].map((bytes) => {
     const region = kernels.allocate(bytes)
-    regions.push(region)
     region.u8.fill(0)
     return region
-  }
-  const high = take(HISTOGRAM_BYTES)
-  const slots = take(SLOTS_BYTES)
-  let low = high
+  })
+  const [high, slots, low] = regions as [Region, Region, Region]
+  let found: Place[] | undefined
+  /** Bins of the first pass whose elements have yet to be counted more finely. */
+  let open: readonly number[] = []
   let tables = 0
-  let found: readonly Place[] = []
+  const statistics = new Map<Place, OrderStatistic>()
+
+  /** Gives the next bins a table each. */
+  function openTables(): void {
+    slots.u8.fill(0)
+    low.u8.fill(0)
+    tables = Math.min(TABLES, open.length)
+    for (let table = 0; table < tables; table++) slots.u8[open[table]!] = table + 1
+  }
 
   return {
-    scan(pass, x, count) {
-      if (pass === 0) kernels.histogramHigh(x, count, high)
+    get done() {
+      return found !== undefined && open.length === 0
+    },
+    scan(x, count) {
+      if (found === undefined) kernels.histogramHigh(x, count, high)
       else kernels.histogramSlots(x, count, slots, tables, low)
     },
-    endPass(pass) {
-      if (pass === 0) {
+    endPass() {
+      if (found === undefined) {
         found = locate(ranks, (bin) => high.u32[bin]! + high.u32[bin + HIGH_BINS]!)
-        for (const { bin } of found) slots.u8[bin] ||= ++tables
-        low = take(tables * SLOT_COUNTS_BYTES)
+        open = [...new Set(found.map(({ bin }) => bin))]
       } else {
-        found = found.map(({ bin, before }) => {
-          const table = (slots.u8[bin]! - 1) * LOW_BINS
-          const [place] = locate([before], (lowBin) => low.u32[table + lowBin]!)
-          return { bin: bin * LOW_BINS + place!.bin, before: place!.before }
-        })
+        for (const place of found) {
+          const table = slots.u8[place.bin]! - 1
+          if (table < 0) continue
+          const [inside] = locate([place.before], (bin) => low.u32[table * LOW_BINS + bin]!)
+          const magnitude = place.bin * LOW_BINS + inside!.bin
+          statistics.set(place, { magnitude, equalsBefore: inside!.before })
+        }
+        open = open.slice(tables)
       }
+      openTables()
     },
-    value: () => found.map(({ bin, before }) => ({ magnitude: bin, equalsBefore: before })),
+    value: () => found!.map((place) => statistics.get(place)!),
     [Symbol.dispose]() {
       for (const region of regions.splice(0)) kernels.release(region)
     },

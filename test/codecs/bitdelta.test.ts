@@ -153,8 +153,12 @@ describe('bitdelta codec', () => {
       const { stored } = await encodeMatrix(values, [2, 20], { scales: 'group', group: 8 })
       const mean = (from: number, to: number) => (from + 1 + to) / 2
       assert.deepEqual(scalesOf(stored), [
-        ...[mean(0, 8), mean(8, 16), mean(16, 20)],
-        ...[mean(20, 28), mean(28, 36), mean(36, 40)],
+        mean(0, 8),
+        mean(8, 16),
+        mean(16, 20),
+        mean(20, 28),
+        mean(28, 36),
+        mean(36, 40),
       ])
     })
 
@@ -216,6 +220,13 @@ describe('bitdelta codec', () => {
       const values = [0, 0, 0, 0.5, -0.5, 0.5, 0, 0, 0]
       const { decoded } = await encodeMatrix(values, [3, 3], { scales: 'row' })
       assert.deepEqual(decoded, values)
+    })
+
+    it('refuses more columns than any layer has', async () => {
+      await assert.rejects(
+        encodeMatrix(new Float32Array(2 ** 19 + 1), [1, 2 ** 19 + 1], { scales: 'column' }),
+        (error) => error instanceof IncompatibleError && error.id === 'E_COLUMNS',
+      )
     })
 
     it('takes tensors without elements', async () => {

@@ -54,7 +54,6 @@ export const signCases: readonly (readonly [string, readonly CodecCase[]])[] = [
   [
     'blocks',
     [
-      { parameters: { blocks: 1 }, decoded: (_, delta) => signed(delta, means(delta)) },
       { parameters: { blocks: 5 }, decoded: (_, delta) => inBlocks(delta, equalCount(delta, 5)) },
       {
         parameters: { blocks: 64, zeros: 'plus' },

@@ -19,9 +19,9 @@ export async function equalCount(
   )
   if (ranks.length === 0) return { borders: [], ties: [] }
   using statistics = createOrderStatistics(kernels, ranks)
-  for (const pass of [0, 1]) {
-    for await (const { delta, count } of tensor.chunks()) statistics.scan(pass, delta, count)
-    statistics.endPass(pass)
+  while (!statistics.done) {
+    for await (const { delta, count } of tensor.chunks()) statistics.scan(delta, count)
+    statistics.endPass()
   }
   const found = statistics.value()
   return {

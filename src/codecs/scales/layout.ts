@@ -43,6 +43,11 @@ export function scaleRange(layout: ScaleLayout, from: number, count: number) {
   return { at, first, end: first + runsTouched(count, at) }
 }
 
+/** The most scales that a block of so many elements uses: a row's end adds one to those of whole runs. */
+export function scalesPerBlock({ columns, run }: ScaleLayout, elements: number): number {
+  return Math.min(elements, Math.ceil(elements / run) + Math.ceil(elements / columns) + 2)
+}
+
 /** How many elements share the scale of this index. */
 export function elementsOfScale(layout: ScaleLayout, elements: number, index: number): number {
   const { columns, run, byColumn } = layout

@@ -3,7 +3,13 @@ import type { Kernels, Region } from '../../compute/kernels.ts'
 import { elementsOf } from '../../tensors/tensor.ts'
 import type { DeltaTensor } from '../index.ts'
 import { allocateBuffers, blockCapacity, eachBlock } from '../sections/block.ts'
-import { elementsOfScale, positionOf, type ScaleLayout, scaleRange } from './layout.ts'
+import {
+  elementsOfScale,
+  positionOf,
+  type ScaleLayout,
+  scaleRange,
+  scalesPerBlock,
+} from './layout.ts'
 
 export interface MeanScales {
   /** The mean magnitude of the elements of each scale, not yet rounded. */
@@ -25,7 +31,9 @@ export async function meanScales(
 ): Promise<MeanScales> {
   const elements = elementsOf(tensor.spec.shape)
   const means = new Float64Array(layout.count)
-  const places = layout.byColumn ? layout.columns : blockCapacity(tensor.spec)
+  const places = layout.byColumn
+    ? layout.columns
+    : scalesPerBlock(layout, blockCapacity(tensor.spec))
   using buffers = allocateBuffers(kernels, [places * PAIR_BYTES])
   const [sums] = buffers.regions
   const pairs = doublesOf(sums)

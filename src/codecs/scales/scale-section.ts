@@ -1,64 +1,48 @@
-import { type Kernels, type Region } from '../../compute/kernels.ts'
+import type { Kernels, Region } from '../../compute/kernels.ts'
 import { sliceRegion } from '../../compute/slice-region.ts'
 import { dtypeBytes, type WeightDType } from '../../tensors/dtype.ts'
 import { elementsOf, type TensorSpec } from '../../tensors/tensor.ts'
-import type { Sections, SectionSink } from '../index.ts'
+import type { Sections } from '../index.ts'
 import { allocateBuffers, blockCapacity } from '../sections/block.ts'
 import { badEncoding, checkSize, outOfRange } from '../sections/encoding.ts'
 import { decodeScale, SCALE_BYTES } from '../sections/scale.ts'
 import { createSectionReader } from '../sections/section-reader.ts'
-import { positionOf, type ScaleLayout, scaleRange } from './layout.ts'
+import { positionOf, type ScaleLayout, scaleRange, scalesPerBlock } from './layout.ts'
 
 /**
- * Section `scale`: the scales in order (of rows from the first to the last, of a row's groups from
- * left to right), each a finite number ≥ 0 in the dtype of the scales.
+ * Section: the scales in order (of rows from the first to the last, of a row's groups from left to
+ * right), each a finite number ≥ 0 in the dtype of the scales.
  */
-const SCALE = 'scale'
-
-/** Scales on their way to storage. */
-export interface ScaleWriter extends Disposable {
-  /** Puts the scale of each element into `out`. */
-  spread(out: Region, from: number, count: number): void
-  store(sink: SectionSink): Promise<void>
-}
+export const SCALES = 'scale'
 
 /**
- * Rounds scales to f32 and then to nearest even in their dtype; what `spread` gives is f32 of that.
- * Throws `IncompatibleError` `E_VALUE_RANGE` when one is too large.
+ * The section's bytes: scales rounded to f32 and then to nearest even in their dtype. Throws
+ * `IncompatibleError` `E_VALUE_RANGE` when one is too large.
  */
-export function createScaleWriter(
+export function encodeScales(
   kernels: Kernels,
   { name }: TensorSpec,
-  layout: ScaleLayout,
   dtype: WeightDType,
   scales: Float64Array,
-): ScaleWriter {
+): Uint8Array {
   const width = dtypeBytes[dtype]
-  const buffers = allocateBuffers(kernels, [layout.count * 4, layout.count * width])
+  const bytes = new Uint8Array(scales.length * width)
+  using buffers = allocateBuffers(kernels, [PIECE * 4, PIECE * width])
   const [wide, packed] = buffers.regions
-  wide.f32.set(scales)
-  kernels.narrow(dtype, wide, packed, layout.count)
-  kernels.widen(dtype, packed, wide, layout.count)
-  const bad = kernels.firstNonFinite(wide, layout.count)
-  if (bad >= 0) {
-    buffers[Symbol.dispose]()
-    throw outOfRange(name, `an ${dtype} scale`, scales[bad])
+  for (let at = 0; at < scales.length; at += PIECE) {
+    const piece = scales.subarray(at, at + PIECE)
+    wide.f32.set(piece)
+    kernels.narrow(dtype, wide, packed, piece.length)
+    kernels.widen(dtype, packed, wide, piece.length)
+    const bad = kernels.firstNonFinite(wide, piece.length)
+    if (bad >= 0) throw outOfRange(name, `an ${dtype} scale`, piece[bad])
+    bytes.set(packed.u8.subarray(0, piece.length * width), at * width)
   }
-  return {
-    spread(out, from, count) {
-      if (layout.byColumn) {
-        kernels.fillColumns(wide, out, count, positionOf(layout, from))
-        return
-      }
-      const { at, first, end } = scaleRange(layout, from, count)
-      kernels.fillRuns(sliceRegion(wide, first * 4, (end - first) * 4), out, count, at)
-    },
-    async store(sink) {
-      if (layout.count > 0) await sink(SCALE, packed.u8.subarray(0, layout.count * width))
-    },
-    [Symbol.dispose]: () => buffers[Symbol.dispose](),
-  }
+  return bytes
 }
+
+/** Scales rounded at once. */
+const PIECE = 16_384
 
 /** Stored scales, read while the tensor is; those of columns are read at once. */
 export interface ScaleReader {
@@ -72,40 +56,39 @@ export interface ScaleReader {
 export async function openScales(
   kernels: Kernels,
   spec: TensorSpec,
-  sections: Sections,
+  sections: Pick<Sections, 'bytes' | 'read'>,
   layout: ScaleLayout,
   dtype: WeightDType,
 ): Promise<ScaleReader> {
   const width = dtypeBytes[dtype]
-  checkSize(sections, SCALE, layout.count * width)
-  const capacity = layout.byColumn ? layout.columns : blockCapacity(spec)
+  checkSize(sections, SCALES, layout.count * width)
+  const capacity = layout.byColumn ? layout.columns : scalesPerBlock(layout, blockCapacity(spec))
   const buffers = allocateBuffers(kernels, [capacity * 4, capacity * width])
   const [wide, packed] = buffers.regions
-  const reader = createSectionReader(sections, SCALE)
-  /** The window's last scale, and where the next begins. */
+  const reader = createSectionReader(sections, SCALES)
+  /** The scales in `wide` are those from `first` on, up to `read`. */
+  let first = 0
   let read = 0
 
-  async function take(place: number, count: number): Promise<void> {
+  async function take(count: number): Promise<void> {
     if (count === 0) return
     packed.u8.set(await reader.take(count * width))
-    const target = sliceRegion(wide, place * 4, count * 4)
+    const target = sliceRegion(wide, (read - first) * 4, count * 4)
     kernels.widen(dtype, packed, target, count)
     for (let i = 0; i < count; i++) {
-      if (target.u32[i]! >= INFINITY_BITS) {
-        throw badEncoding('scale out of range', 'a finite number ≥ 0', target.f32[i])
-      }
+      if (target.u32[i]! < INFINITY_BITS) continue
+      throw badEncoding('scale out of range', 'a finite number ≥ 0', target.f32[i])
     }
     read += count
   }
 
   try {
-    // At once for a single scale too, so that a bad one is refused when the tensor is opened.
-    if (layout.byColumn || layout.count === 1) await take(0, layout.count)
+    // A single scale too, so that a bad one is refused when the tensor is opened.
+    if (layout.byColumn || layout.count === 1) await take(layout.count)
   } catch (error) {
     buffers[Symbol.dispose]()
     throw error
   }
-  let first = 0
   return {
     async spread(out, from, count) {
       if (layout.byColumn) {
@@ -113,10 +96,9 @@ export async function openScales(
         return
       }
       const range = scaleRange(layout, from, count)
-      const kept = read - range.first
-      if (kept > 0) wide.u32.copyWithin(0, range.first - first, read - first)
+      wide.u32.copyWithin(0, range.first - first, read - first)
       first = range.first
-      await take(kept, range.end - read)
+      await take(range.end - read)
       kernels.fillRuns(wide, out, count, range.at)
     },
     end: () => reader.end(),
@@ -127,8 +109,8 @@ export async function openScales(
 /** The F32 scale of a whole tensor, 0 for an empty one; throws `MalformedError` `E_BAD_ENCODING`. */
 export async function readMatrixScale({ shape }: TensorSpec, sections: Sections): Promise<number> {
   const bytes = elementsOf(shape) === 0 ? 0 : SCALE_BYTES
-  checkSize(sections, SCALE, bytes)
-  return bytes === 0 ? 0 : decodeScale(await sections.read(SCALE, 0, bytes))
+  checkSize(sections, SCALES, bytes)
+  return bytes === 0 ? 0 : decodeScale(await sections.read(SCALES, 0, bytes))
 }
 
 /** f32 patterns from here on are infinite, not numbers, or have a sign. */

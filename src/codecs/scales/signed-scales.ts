@@ -1,4 +1,6 @@
 import type { Region } from '../../compute/kernels.ts'
+import { IncompatibleError } from '../../errors.ts'
+import { elementsOf } from '../../tensors/tensor.ts'
 import type {
   CodecContext,
   DeltaReader,
@@ -9,14 +11,14 @@ import type {
   SectionSink,
 } from '../index.ts'
 import { allocateBuffers, blockCapacity, createBlockReader, eachBlock } from '../sections/block.ts'
-import { weightDType } from '../sections/encoding.ts'
+import { badEncoding, weightDType } from '../sections/encoding.ts'
 import { createSignWriter, openSigns } from '../sections/signs.ts'
 import { createTally } from '../sections/tally.ts'
 import { activationScales } from './activation-scales.ts'
-import { scaleLayout } from './layout.ts'
+import { type ScaleLayout, scaleLayout } from './layout.ts'
 import { meanScales } from './mean-scales.ts'
 import { scalesToStore, type ScaleValues, type StoredScales, usedScales } from './parameters.ts'
-import { createScaleWriter, openScales } from './scale-section.ts'
+import { encodeScales, openScales, SCALES } from './scale-section.ts'
 
 /** Turns the scales of a block into its magnitudes; throws what suits when one is not finite. */
 export type Modulate = (scales: Region, from: number, count: number) => void
@@ -37,27 +39,33 @@ export async function encodeSignedScales(
   weightDType(spec)
   const stored = usedScales(values)
   const layout = scaleLayout(spec.shape, stored)
+  if (tooManyColumns(layout)) throw notByColumn(spec.name, layout.columns)
   const { means, zeroCount } = await meanScales(tensor, layout, values.mean, kernels)
-  const activations = calibration?.(spec.name)
+  const activations = elementsOf(spec.shape) === 0 ? undefined : calibration?.(spec.name)
   const fitted =
     activations && (values.scales === 'matrix' || values.scales === 'row')
       ? await activationScales(tensor, layout, activations, values.zeros, kernels)
       : means
   const scales = fitted.map((scale) => values.factor * scale)
-  using writer = createScaleWriter(kernels, spec, layout, stored.scaleDtype, scales)
+  const bytes = encodeScales(kernels, spec, stored.scaleDtype, scales)
   using signs = createSignWriter(kernels, spec, sink, { zeros: values.zeros, zeroCount })
   using buffers = allocateBuffers(kernels, [blockCapacity(spec) * 4])
   const [out] = buffers.regions
 
   const tally = createTally(kernels)
-  for await (const { from, count, delta } of eachBlock(tensor)) {
-    await signs.write(delta, count)
-    writer.spread(out, from, count)
-    modulate?.(out, from, count)
-    signs.apply(out, count)
-    tally.add(delta, out, count)
+  const reader = await openScales(kernels, spec, only(bytes), layout, stored.scaleDtype)
+  try {
+    for await (const { from, count, delta } of eachBlock(tensor)) {
+      await signs.write(delta, count)
+      await reader.spread(out, from, count)
+      modulate?.(out, from, count)
+      signs.apply(out, count)
+      tally.add(delta, out, count)
+    }
+  } finally {
+    reader.close()
   }
-  await writer.store(sink)
+  if (bytes.length > 0) await sink(SCALES, bytes)
   return { parameters: scalesToStore(stored), ...tally.finish() }
 }
 
@@ -71,6 +79,9 @@ export async function openSignedScales(
 ): Promise<DeltaReader> {
   weightDType(spec)
   const layout = scaleLayout(spec.shape, stored)
+  if (tooManyColumns(layout)) {
+    throw badEncoding('too many columns', `at most ${MAX_COLUMNS}`, layout.columns)
+  }
   const signs = openSigns(kernels, spec, sections, stored.zeros)
   try {
     const scales = await openScales(kernels, spec, sections, layout, stored.scaleDtype)
@@ -93,5 +104,29 @@ export async function openSignedScales(
   } catch (error) {
     signs.close()
     throw error
+  }
+}
+
+/** All scales of columns are in memory at once, and no layer has nearly as many inputs. */
+const MAX_COLUMNS = 2 ** 19
+
+function tooManyColumns({ byColumn, columns }: ScaleLayout): boolean {
+  return byColumn && columns > MAX_COLUMNS
+}
+
+function notByColumn(tensor: string, columns: number): IncompatibleError {
+  return new IncompatibleError('E_COLUMNS', `'${tensor}' has too many columns for their scales`, {
+    expected: `at most ${MAX_COLUMNS} columns`,
+    actual: columns,
+    fix: 'use `scales: row` or `scales: group`',
+    details: { tensor },
+  })
+}
+
+/** The one section that is in memory. */
+function only(bytes: Uint8Array): Sections {
+  return {
+    bytes: () => bytes.length,
+    read: (_section, offset, length) => Promise.resolve(bytes.subarray(offset, offset + length)),
   }
 }
