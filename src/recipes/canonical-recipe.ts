@@ -97,7 +97,7 @@ function checkArity(operator: Operator, parameters: ParameterValues, inputs: num
   throw new InvalidInputError('E_ARITY', `${id} takes ${expected}, got ${inputs}`, {
     expected,
     actual: inputs,
-    fix: 'give each input that it takes, and no more',
+    fix: 'give what it changes, and with by:REF what it looks at besides, if anything',
   })
 }
 

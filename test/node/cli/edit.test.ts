@@ -68,6 +68,17 @@ describe('edit', () => {
     assert.notEqual((await ask('edit', 'd', ...edits))['id'], filled['id'])
   })
 
+  it('goes by another delta that is named with by:', async () => {
+    await ask('edit', 'd', 'trim=density:0.25', '-n', 'mask')
+    const argv = ['edit', 'd', 'dare=p:0.7,select:mask,by:mask', '-n', 'masked']
+    const { preview } = (await ask(...argv, '--dry-run')) as unknown as { preview: Preview }
+    assert.equal(preview.steps[0]!.tensors, 24)
+    await ask(...argv)
+    const { recipe, ownBytes } = await ask('inspect', 'masked')
+    assert.match(recipe as string, /^dare\(d, trim\(d, density=0\.25\); .*p=0\.7.*\)$/)
+    assert.ok((ownBytes as number) < 500)
+  })
+
   it('measures what it would do with --dry-run, keeps nothing, and says the id it would have', async () => {
     const before = await listed()
     const argv = ['edit', 'd', 'dare=p:0.9', 'scale=alpha:-1', '--seed', '7', '-n', 'tried']
