@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { measure } from './child.ts'
 import { type Bench, type Figure, median } from './figure.ts'
+import { markdownTable } from './markdown-table.ts'
 
 /**
  * `npm run bench [-- NAME… --quick]`: runs the named benches, or all, one after the other and each in
@@ -119,13 +120,4 @@ function isMet(value: number, target: NonNullable<Figure['target']>): boolean {
 
 function format(value: number): string {
   return value >= 20 ? value.toFixed(0) : value >= 0.1 ? value.toFixed(2) : value.toPrecision(2)
-}
-
-/** In prettier's layout, so that `npm run check` passes. */
-function markdownTable(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, i) => Math.max(3, ...rows.map((row) => row[i]!.length)))
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`
-  const rule = line(widths.map((width) => '-'.repeat(width)))
-  return [line(rows[0]!), rule, ...rows.slice(1).map(line)].join('\n')
 }
