@@ -10,13 +10,14 @@ import { markdownTable } from './markdown-table.ts'
 /**
  * `npm run bench [-- NAME… --quick]`: runs the named benches, or all, one after the other and each in
  * a process of its own; prints what they found beside the targets and writes it with all samples to
- * `docs/bench/NAME.json`, from which `docs/bench/README.md` is made. A quick run writes nothing.
+ * `docs/bench/NAME.json`, from which `docs/bench/README.md` is made, and what else a bench writes to
+ * `docs/`. A quick run writes nothing.
  */
 
-const benches = ['kernels', 'svd', 'merge', 'publish', 'raw-size', 'exchange'] as const
+const benches = ['kernels', 'svd', 'merge', 'publish', 'raw-size', 'codecs', 'exchange'] as const
 
 /** One file of `docs/bench`. */
-interface Report extends Bench {
+interface Report extends Omit<Bench, 'documents'> {
   readonly name: string
   readonly date: string
   readonly commit: string
@@ -38,13 +39,19 @@ const { values, positionals } = parseArgs({
 })
 for (const name of positionals.length > 0 ? positionals : benches) {
   const args = [name, ...(values.quick ? ['--quick'] : [])]
-  const measured = await measure<Bench & { peakRssMb: number }>('process.ts', args)
+  const { documents = {}, ...measured } = await measure<Bench & { peakRssMb: number }>(
+    'process.ts',
+    args,
+  )
   const report: Report = { name, ...machine(), load: loadavg()[0]!, ...measured }
   process.stdout.write(`\n${name}: ${report.note}\n\n${table(report.figures)}\n`)
   if (values.quick) continue
   mkdirSync(folder, { recursive: true })
   writeFileSync(`${folder}${name}.json`, `${JSON.stringify(report, null, 2)}\n`)
   writeFileSync(`${folder}README.md`, readme(readReports()))
+  for (const [file, text] of Object.entries(documents)) {
+    writeFileSync(`${folder}../${file}`, text)
+  }
 }
 
 function machine() {

@@ -13,7 +13,10 @@ export interface ChangedTensor {
 }
 
 /** The same tensor as codecs see it. */
-export function streamOf({ spec, base, post, delta }: ChangedTensor, kernels: Kernels): DeltaTensor {
+export function streamOf(
+  { spec, base, post, delta }: ChangedTensor,
+  kernels: Kernels,
+): DeltaTensor {
   const width = dtypeBytes[spec.dtype]
   return {
     spec,

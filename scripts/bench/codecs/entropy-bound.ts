@@ -12,8 +12,9 @@ import type { Encoded } from './stored-tensor.ts'
  * Bits that tensors take at least when every symbol is coded by how often it occurs in its tensor, by
  * definition and with nothing of how codecs count or code: what their sizes are measured against. Of
  * an element the symbol is what the codec makes of it, all at once: its sign with zero as a third
- * one, its code, its level. Scales and means count as they are stored. For `raw` it is the entropy of
- * all tensors' differences given the exponent of the base (`conditional-entropy.ts`).
+ * one, its code, its level; planes of `residual` count apart, since siblings share them one by one.
+ * Scales and means count as they are stored. For `raw` it is the entropy of all tensors' differences
+ * given the exponent of the base (`conditional-entropy.ts`).
  */
 export interface EntropyBound {
   /** `decoded` is the delta that the tensor decodes to. */
@@ -49,10 +50,16 @@ const signs: Bound = ({ delta, sections }) =>
 const bounds: Readonly<Record<string, Bound>> = {
   bitdelta: signs,
   noise: signs,
-  ternary: ({ decoded, sections }) =>
-    entropyBits(decoded, Math.sign) + 8 * sections.bytes('scale'),
+  ternary: ({ decoded, sections }) => entropyBits(decoded, Math.sign) + 8 * sections.bytes('scale'),
   blocks: ({ decoded, sections }) => entropyBits(decoded) + 8 * sections.bytes('values'),
-  residual: ({ decoded, sections }) => entropyBits(decoded) + 8 * sections.bytes('scale'),
+  async residual({ tensor, sections, decoded }) {
+    let bits = 8 * sections.bytes('scale')
+    for (let plane = 0; plane < Number(tensor.parameters['bits']); plane++) {
+      const bytes = await sections.read(`signs${plane}`, 0, sections.bytes(`signs${plane}`))
+      bits += entropyBits(decoded.map((_, i) => (bytes[i >> 3]! >> (i & 7)) & 1))
+    }
+    return bits
+  },
   sparse({ tensor, decoded }) {
     const { mask, kept, values } = tensor.parameters
     const stored = new Float32Array(Number(kept))

@@ -82,21 +82,37 @@ export async function measureExpert(
   })
 }
 
-/** Bytes and nothing else: what an expert takes in F32. */
+export interface SizeInF32 {
+  readonly name: string
+  readonly bitsPerWeight: number
+}
+
+/** What the matrices of an expert take in F32, by the main codecs. */
 export async function sizeInF32(
   paths: ExpertPaths,
-  chosen: readonly Setting[],
   context: BenchContext,
-): Promise<readonly { readonly name: string; readonly bitsPerWeight: number }[]> {
+): Promise<readonly SizeInF32[]> {
   return withExpert(paths, 'F32', context, async (expert) => {
-    const sizes = []
-    for (const setting of chosen) {
+    const sizes: SizeInF32[] = []
+    for (const setting of settings.filter(({ name }) => IN_F32.has(name))) {
       const { bytes } = await encodeMatrices(expert, setting, context)
-      sizes.push({ name: setting.name, bitsPerWeight: (8 * bytes) / countElements(expert.matrices) })
+      const bitsPerWeight = (8 * bytes) / countElements(expert.matrices)
+      sizes.push({ name: setting.name, bitsPerWeight })
     }
     return sizes
   })
 }
+
+const IN_F32: ReadonlySet<string> = new Set([
+  'raw',
+  'sparse after dare=p:0.9',
+  'bitdelta=scales:matrix',
+  'blocks=blocks:4,split:lloyd',
+  'ternary=density:0.2,magnitude:mean',
+  'integer=bits:4,scheme:symmetric',
+  'low-rank=rank:16',
+  'auto=error:0.1',
+])
 
 function countElements(matrices: readonly ChangedTensor[]): number {
   return matrices.reduce((sum, { delta }) => sum + delta.length, 0)
@@ -178,10 +194,7 @@ function relationOf(a: Float32Array, b: Float32Array): Relation {
 }
 
 /** A checkpoint with some tensors' bytes in place of its own. */
-function withWeights(
-  checkpoint: Checkpoint,
-  weights: ReadonlyMap<string, Uint8Array>,
-): Checkpoint {
+function withWeights(checkpoint: Checkpoint, weights: ReadonlyMap<string, Uint8Array>): Checkpoint {
   return {
     tensors: checkpoint.tensors,
     async read(name, offset, into) {

@@ -1,6 +1,9 @@
 import type { Checkpoint, VariantClass } from '../../../src/index.ts'
 import { classify, equivalenceMargin } from '../../../src/evaluation/classify.ts'
-import { pairedDifference, type PairedDifference } from '../../../src/evaluation/paired-difference.ts'
+import {
+  pairedDifference,
+  type PairedDifference,
+} from '../../../src/evaluation/paired-difference.ts'
 import { targetsOf } from '../../../src/evaluation/suite.ts'
 import { weightsOf } from '../../../src/index.ts'
 import { modelOf, type openEvaluation, suiteOfFiles } from '../measured-suite.ts'
