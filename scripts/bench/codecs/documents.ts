@@ -1,7 +1,8 @@
+import { median } from '../figure.ts'
 import { CHANGE_HEAD, changeCells, count, fixed, table } from './cells.ts'
 import { claimTable } from './claims.ts'
 import type { CodecRow, ExpertReport, SizeInF32 } from './measure-expert.ts'
-import { type MadeUpRow, rateOf } from './measure-made-up.ts'
+import type { MadeUpRow } from './measure-made-up.ts'
 
 /** What the bench found: the data of `docs/codecs.md` and `docs/operators.md`. */
 export interface CodecFindings {
@@ -16,9 +17,9 @@ const LOSSES =
   'A loss change is in nats per target, on held-out items of the task that the expert was trained ' +
   'for, against the expert itself in BF16; all variants are rounded to BF16 before they are ' +
   'measured. Its interval is a paired bootstrap over the items. The margin of the classes is 5 % of ' +
-  'what the expert gained over its base, at least 0.005: *competitive* lies within it with 95 % ' +
-  'confidence on either side, *improved* and *decreased* lie below and above 0 and matter, ' +
-  '*undecided* would need more items.'
+  'what the expert gained over its base, at least 0.005: _competitive_ lies within it with 95 % ' +
+  'confidence on either side, _improved_ and _decreased_ lie below and above 0 and matter, ' +
+  '_undecided_ would need more items.'
 
 const SCALE =
   'These models are small, with matrices of some ten thousand weights: tables and scales weigh more ' +
@@ -35,7 +36,8 @@ export function codecsDocument(findings: CodecFindings): string {
       `them. ${SCALE} Sizes are those of the sections, without the manifest.`,
     'Entropy is what the symbols of a tensor take at least when they are coded one by one by how ' +
       'often they occur: signs with zero as a third one, masks, codes, levels, the bytes of values; ' +
-      'for `raw` the differences given the exponent of the base. Error is ‖decoded − Δ‖ ÷ ‖Δ‖ over ' +
+      'for `raw` the differences given the exponent of the base. A coder that adapts within a tensor ' +
+      'may take a little less, tables make small tensors take more. Error is ‖decoded − Δ‖ ÷ ‖Δ‖ over ' +
       'the matrices, Δ being the delta before any edit.',
     LOSSES,
     '## The experts',
@@ -171,8 +173,8 @@ function speedTable(madeUp: readonly MadeUpRow[]): string {
     `\`${row.name}\``,
     fixed((8 * row.bytes) / row.elements, 2),
     fixed((8 * row.bytes) / row.entropyBits, 3),
-    count(rateOf(row.encode)),
-    count(rateOf(row.decode)),
+    count(median(row.encode)),
+    count(median(row.decode)),
   ])
   return table(head, rows)
 }

@@ -1,9 +1,9 @@
 import { type Checkpoint, createCodecChooser, type TensorSpec } from '../../../src/index.ts'
-import { median } from '../figure.ts'
 import { fineTunePair } from '../fine-tune-pairs.ts'
 import { createEntropyBound } from './entropy-bound.ts'
 import { editMatrices, openExpert } from './experts.ts'
 import type { BenchContext } from './measure-expert.ts'
+import type { ChangedTensor } from './changed-tensor.ts'
 import { type Setting, settings } from './settings.ts'
 import { decode, decodedDelta, encode } from './stored-tensor.ts'
 
@@ -41,7 +41,7 @@ export async function measureMadeUp(
 }
 
 async function measureSetting(
-  tensor: Parameters<typeof encode>[0],
+  tensor: ChangedTensor,
   { name, codec, parameters }: Setting,
   samples: number,
   context: BenchContext,
@@ -63,11 +63,6 @@ async function measureSetting(
   const bound = createEntropyBound(context.kernels)
   await bound.add(encoded, tensor, await decodedDelta(encoded, tensor, context))
   return { name, elements, bytes: encoded.tensor.bytes, entropyBits: bound.bits(), ...rates }
-}
-
-/** The middle of the samples. */
-export function rateOf(samples: readonly number[]): number {
-  return median(samples)
 }
 
 function cpuSeconds(): number {
