@@ -32,13 +32,6 @@ export function pack(
   width: u32,
 ): void {
   const panelBytes = (width * depth) << 2
-  if (vector == 4 && width == 4) {
-    const whole = count & ~3
-    packSides(x, element, whole, depth, out, panelBytes)
-    x += whole << 2
-    out += (whole >>> 2) * panelBytes
-    count -= whole
-  }
   for (let i: u32 = 0; i < count; i += width, out += panelBytes) {
     for (let lane: u32 = 0; lane < width; lane += 4) {
       const from = x + (i + lane) * vector
@@ -48,22 +41,6 @@ export function pack(
       else if (vector == 4) packSide(from, element, depth, to, width << 2)
       else packAcross(from, vector, depth, to, width << 2)
     }
-  }
-}
-
-/** Whole panels of four such vectors, index by index: memory is read in its order. */
-function packSides(
-  x: usize,
-  element: u32,
-  count: u32,
-  depth: u32,
-  out: usize,
-  panelBytes: u32,
-): void {
-  for (let k: u32 = 0; k < depth; k++, x += element, out += 16) {
-    let to = out
-    const end = x + (count << 2)
-    for (let from = x; from < end; from += 16, to += panelBytes) v128.store(to, v128.load(from))
   }
 }
 

@@ -45,10 +45,7 @@ export function subtractPair(z: usize, stride: u32, size: u32, x: usize, y: usiz
     let k: usize = 0
     const end: usize = size << 3
     for (; k + 16 <= end; k += 16) {
-      const pair = f64x2.add(
-        f64x2.mul(xs, v128.load(y + k)),
-        f64x2.mul(ys, v128.load(x + k)),
-      )
+      const pair = f64x2.add(f64x2.mul(xs, v128.load(y + k)), f64x2.mul(ys, v128.load(x + k)))
       v128.store(z + k, f64x2.sub(v128.load(z + k), pair))
     }
     if (k < end) {

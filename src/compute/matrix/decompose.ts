@@ -67,7 +67,8 @@ export async function decompose(
   { signal }: DecomposeOptions = {},
 ): Promise<Decomposition> {
   const energy = energyOf(products.kernels, matrix)
-  const seen = (await explore(products, matrix, truncation, energy, lease, signal)) ?? asItIs(matrix)
+  const seen =
+    (await explore(products, matrix, truncation, energy, lease, signal)) ?? asItIs(matrix)
   const { images } = seen
   const region = lease.take(images.columns ** 2 * 8)
   const vectors = products.gram(transposed(images), region)
@@ -85,7 +86,8 @@ export function decompositionBytes(rows: number, columns: number, truncation: Tr
   const exact = size ** 2 * 8 + eigenBytes(size)
   if (width === 0) return exact
   const vectors = (rows + columns) * (width + KRYLOV_BLOCK) + (rows + width) * KRYLOV_BLOCK
-  const space = vectors * 4 + KRYLOV_BLOCK ** 2 * 20 + columns * 2 + width ** 2 * 8 + eigenBytes(width)
+  const space =
+    vectors * 4 + KRYLOV_BLOCK ** 2 * 20 + columns * 2 + width ** 2 * 8 + eigenBytes(width)
   return mayFail(size, width, truncation) ? Math.max(space, exact) : space
 }
 

@@ -63,7 +63,11 @@ function turnOf(signal: AbortSignal | undefined): Problem['turn'] {
 
 /** Element (k, j) of the handbook's z lies at j, k. Leaves the reflections' vectors in the rows. */
 async function tridiagonalise({ kernels, z: region, n, diagonal, beside, turn }: Problem) {
-  const [z, d, e] = [region, diagonal, beside].map(doublesOf) as [Float64Array, Float64Array, Float64Array]
+  const [z, d, e] = [region, diagonal, beside].map(doublesOf) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ]
   for (let j = 0; j < n; j++) d[j] = z[j * n + n - 1]!
   for (let i = n - 1; i > 0; i--) {
     let scale = 0
@@ -158,7 +162,11 @@ async function diagonalise(problem: Problem) {
 
 /** One implicit step on rows l … m; gives what it has subtracted from the diagonal behind l. */
 function step({ kernels, z, n, diagonal, beside, angles }: Problem, l: number, m: number): number {
-  const [d, e, turns] = [diagonal, beside, angles].map(doublesOf) as [Float64Array, Float64Array, Float64Array]
+  const [d, e, turns] = [diagonal, beside, angles].map(doublesOf) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ]
   const first = d[l]!
   const ratio = (d[l + 1]! - first) / (2 * e[l]!)
   const root = Math.sqrt(ratio * ratio + 1)

@@ -60,4 +60,20 @@ describe('symmetric eigenvalues', () => {
       }
     })
   }
+
+  it('give way to other work, and end with the signal in the midst of it', async () => {
+    const size = 300
+    const matrix = symmetric(size, (i, j) => 1 / (1 + i + j) + Number(i === j) * i)
+    let turns = 0
+    const count = (): void => void (turns++, (next = setImmediate(count)))
+    let next = setImmediate(count)
+    await decomposed(matrix)
+    clearImmediate(next)
+    assert.ok(turns >= 3, `${turns}`)
+
+    const controller = new AbortController()
+    setImmediate(() => controller.abort(new Error('enough')))
+    await assert.rejects(decomposed(matrix, kernels, controller.signal), /enough/)
+    assert.equal(kernels.allocated, 0)
+  })
 })
