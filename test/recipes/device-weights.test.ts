@@ -129,9 +129,13 @@ describe('weights made on a device', function () {
       },
       { ...entries, kernels },
     )
-    let products = 0
+    let [matrices, products] = [0, 0]
     const scope = createDeviceScope({
       ...device,
+      upload(view) {
+        if (view.dims[0] === rows && view.dims[1] === columns) matrices++
+        return device.upload(view)
+      },
       compute(inputs, dims, emit) {
         if (inputs.length === 2 && inputs[0]!.dims[0] !== inputs[1]!.dims[0]) products++
         return device.compute(inputs, dims, emit)
@@ -156,6 +160,7 @@ describe('weights made on a device', function () {
     kernels.release(actual)
     assert.ok(Math.sqrt(difference / norm) < 1e-5, `${Math.sqrt(difference / norm)}`)
     assert.ok(products >= 5, `${products} products`)
+    assert.equal(matrices, 3, 'the base, the delta and its nearest of rank 4')
   })
 })
 
