@@ -8,17 +8,9 @@ import { dtypeBytes, type WeightDType } from '../tensors/dtype.ts'
 import { elementsOf } from '../tensors/tensor.ts'
 import { defineCodec, type DeltaTensor } from './index.ts'
 import { allocateBuffers, blockCapacity, createBlockReader, eachBlock } from './sections/block.ts'
+import { chooseModels, MAX_MODELS_BYTES, readModels } from './sections/choose-models.ts'
 import { badEncoding, checkSize, checkStored, weightDType } from './sections/encoding.ts'
-import {
-  chooseModels,
-  EXPONENTS,
-  loadModels,
-  MAX_MODELS_BYTES,
-  MODEL_BITS,
-  modelsBytes,
-  readModels,
-  writeModels,
-} from './sections/exponent-models.ts'
+import { EXPONENTS, loadModels, MODEL_BITS, modelsBytes } from './sections/exponent-models.ts'
 import { createSectionReader } from './sections/section-reader.ts'
 
 /**
@@ -52,8 +44,8 @@ export const codec = defineCodec({
     const split = { symbols, contexts, extra }
     const hash = createHash('sha256')
     if (elementsOf(tensor.spec.shape) > 0) {
-      const chosen = chooseModels(await countDifferences(tensor, dtype, split, kernels))
-      await sink(MODELS, writeModels(chosen))
+      const chosen = chooseModels(dtype, await countDifferences(tensor, dtype, split, kernels))
+      await sink(MODELS, chosen.bytes)
       using allocated = allocateBuffers(kernels, [modelsBytes(chosen), EXPONENTS])
       const [models, map] = allocated.regions
       loadModels(kernels, chosen, models, map)
@@ -79,7 +71,7 @@ export const codec = defineCodec({
     checkSize(sections, MODELS, Math.min(1, blocks), elements > 0 ? MAX_MODELS_BYTES : 0)
     checkSize(sections, DIFFERENCES, 4 * blocks, 3 * blocks + width * elements)
     const stored = sections.bytes(MODELS)
-    const chosen = readModels(stored > 0 ? await sections.read(MODELS, 0, stored) : NONE)
+    const chosen = readModels(dtype, stored > 0 ? await sections.read(MODELS, 0, stored) : NONE)
 
     const capacity = blockCapacity(spec)
     const buffers = allocateBuffers(kernels, [
