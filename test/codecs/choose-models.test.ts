@@ -154,6 +154,10 @@ describe('values in their order', () => {
         const magnitude = pattern & 0x7fff
         const place = pattern === magnitude ? magnitude : -1 - magnitude
         assert.equal(valueAt(weightFormats[dtype], place), value)
+        const middle = (value + valueAt(weightFormats[dtype], place + 1)) / 2
+        if (Number.isFinite(middle)) {
+          assert.equal(valueAt(weightFormats[dtype], place + 0.5), middle)
+        }
       }
     }
   })

@@ -16,10 +16,10 @@ export interface WeightFormat {
 
 /**
  * The value at a place in the order that `Kernels.splitDifference` counts in: 0 is +0, −1 is −0; ±∞
- * beyond the largest values.
+ * beyond the largest values. Half a place stands for the middle between two.
  */
 export function valueAt({ fractionBits, bias, exponents }: WeightFormat, place: number): number {
-  const magnitude = place < 0 ? -1 - place : place
+  const magnitude = place < 0 ? Math.max(0, -1 - place) : place
   const unit = 2 ** fractionBits
   const exponent = Math.floor(magnitude / unit)
   if (exponent >= exponents - 1) return place < 0 ? -Infinity : Infinity

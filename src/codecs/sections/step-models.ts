@@ -163,10 +163,8 @@ function sharesOf(format: WeightFormat, steps: Steps, exponent: number): Float64
     const base = exponent * unit + ((2 * part + 1) * unit) / (2 * BASES)
     const from = valueAt(format, base)
     /** That the post-trained value rounds to this place or one below it. */
-    const below = (place: number): number => {
-      const edge = (valueAt(format, place) + valueAt(format, place + 1)) / 2
-      return studentBelow((edge - from) / sigma, freedom)
-    }
+    const below = (place: number): number =>
+      studentBelow((valueAt(format, place + 0.5) - from) / sigma, freedom)
     let [above, beneath] = [below(base), below(base - 1)]
     add(0, above - beneath)
     for (let token = 1; 2 * token - 1 <= last; token++) {
