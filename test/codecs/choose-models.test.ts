@@ -156,7 +156,7 @@ describe('values in their order', () => {
         assert.equal(valueAt(weightFormats[dtype], place), value)
         const middle = (value + valueAt(weightFormats[dtype], place + 1)) / 2
         if (Number.isFinite(middle)) {
-          assert.equal(valueAt(weightFormats[dtype], place + 0.5), middle)
+          assert.equal(valueAt(weightFormats[dtype], place + 0.5) + 0, middle)
         }
       }
     }
