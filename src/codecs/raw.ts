@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { COUNTS_BYTES, encodedCapacity } from '../compute/kernels/entropy.ts'
 import { extraCapacity, type SplitDifference } from '../compute/kernels/ordered.ts'
 import type { Kernels, Region } from '../compute/kernels.ts'
+import { sliceRegion } from '../compute/slice-region.ts'
 import type { MalformedError } from '../errors.ts'
 import { BLOCK_ELEMENTS } from '../tensors/blocks.ts'
 import { dtypeBytes, type WeightDType } from '../tensors/dtype.ts'
@@ -34,14 +35,13 @@ export const codec = defineCodec({
   async encode(tensor, _parameters, sink, { kernels }) {
     const dtype = weightDType(tensor.spec)
     const capacity = blockCapacity(tensor.spec)
-    using buffers = allocateBuffers(kernels, [
-      capacity,
-      capacity,
-      extraCapacity(dtype, capacity),
-      encodedCapacity(capacity),
-    ])
-    const [symbols, contexts, extra, words] = buffers.regions
-    const split = { symbols, contexts, extra }
+    const extraBytes = extraCapacity(dtype, capacity)
+    // In front of the words, which end where the extra bits begin, is room for the length.
+    const before = 4 * Math.ceil((LENGTH_BYTES + encodedCapacity(capacity)) / 4)
+    using buffers = allocateBuffers(kernels, [capacity, capacity, before + extraBytes])
+    const [symbols, contexts, frame] = buffers.regions
+    const words = sliceRegion(frame, 0, before)
+    const split = { symbols, contexts, extra: sliceRegion(frame, before, extraBytes) }
     const hash = createHash('sha256')
     if (elementsOf(tensor.spec.shape) > 0) {
       const chosen = chooseModels(dtype, await countDifferences(tensor, dtype, split, kernels))
@@ -50,11 +50,19 @@ export const codec = defineCodec({
       const [models, map] = allocated.regions
       loadModels(kernels, chosen, models, map)
       for await (const { count, post, base } of eachBlock(tensor)) {
-        const extraBytes = kernels.splitDifference(dtype, post, base, map, split, count)
+        const extra = kernels.splitDifference(dtype, post, base, map, split, count)
         const used = kernels.encodeSymbols(symbols, contexts, count, models, MODEL_BITS, words)
         const plain = post.u8.subarray(0, count * dtypeBytes[dtype])
-        const packed = [words.u8.subarray(words.bytes - used), extra.u8.subarray(0, extraBytes)]
-        await sink(DIFFERENCES, frameOf(used + extraBytes < plain.length ? packed : [plain]))
+        const length = used + extra
+        const start = before - used - LENGTH_BYTES
+        if (length < plain.length) {
+          writeLength(frame.u8, start, length)
+          await sink(DIFFERENCES, frame.u8.subarray(start, before + extra))
+        } else {
+          writeLength(frame.u8, 0, plain.length)
+          await sink(DIFFERENCES, frame.u8.subarray(0, LENGTH_BYTES))
+          await sink(DIFFERENCES, plain)
+        }
         hash.update(plain)
       }
     }
@@ -88,7 +96,7 @@ export const codec = defineCodec({
     const reader = createSectionReader(sections, DIFFERENCES)
 
     async function readPost(out: Region, count: number, base: Region): Promise<void> {
-      const length = lengthOf(await reader.take(3))
+      const length = lengthOf(await reader.take(LENGTH_BYTES))
       const plain = count * width
       if (length > plain) throw badEncoding('length of a block', `at most ${plain}`, length)
       const bytes = await reader.take(length)
@@ -121,6 +129,9 @@ export const codec = defineCodec({
 
 const MODELS = 'models'
 const DIFFERENCES = 'differences'
+/** Of the length in front of each block. */
+const LENGTH_BYTES = 3
+
 const NONE = new Uint8Array(0)
 
 /** How often each symbol occurs under each exponent of the base. */
@@ -141,9 +152,10 @@ async function countDifferences(
   return counts.u32.slice()
 }
 
-function frameOf(parts: readonly Uint8Array[]): Uint8Array {
-  const length = parts.reduce((sum, part) => sum + part.length, 0)
-  return Buffer.concat([Uint8Array.of(length, length >> 8, length >> 16), ...parts])
+function writeLength(bytes: Uint8Array, at: number, length: number): void {
+  bytes[at] = length
+  bytes[at + 1] = length >> 8
+  bytes[at + 2] = length >> 16
 }
 
 function lengthOf([low, middle, high]: Uint8Array): number {
