@@ -43,7 +43,6 @@ export function fitSteps(
 ): Steps & { readonly cost: number } {
   const format = weightFormats[dtype]
   const { rows, ...range } = rowsOf(counts)
-  const commonest = rows.reduce((most, row) => (row.total > most.total ? row : most))
 
   const costAt = (of: readonly Row[], freedom: number, quarters: number): number => {
     if (Math.abs(quarters) >= QUARTERS_OFFSET) return Infinity
@@ -55,29 +54,33 @@ export function fitSteps(
   }
 
   // The commonest exponent alone says roughly how large steps are, between a fraction of what can be
-  // represented and a multiple of the weights themselves.
-  const size = 4 * (commonest.exponent - format.bias)
+  // represented and a multiple of the weights themselves; a few say exactly.
+  const common = rows.toSorted((a, b) => b.total - a.total).slice(0, FITTED)
+  const size = 4 * (common[0]!.exponent - format.bias)
   let best = { freedom: 1, quarters: size, cost: Infinity }
   for (let octave = -format.fractionBits - 4; octave <= 8; octave++) {
     const quarters = size + 4 * octave
-    const cost = costAt([commonest], best.freedom, quarters)
+    const cost = costAt(common.slice(0, 1), best.freedom, quarters)
     if (cost < best.cost) best = { ...best, quarters, cost }
   }
   best = { ...best, cost: Infinity }
   for (const freedom of FREEDOMS.keys()) {
-    let own = { freedom, quarters: best.quarters, cost: costAt(rows, freedom, best.quarters) }
+    let own = { freedom, quarters: best.quarters, cost: costAt(common, freedom, best.quarters) }
     for (const direction of [1, -1]) {
       for (;;) {
         const quarters = own.quarters + direction
-        const cost = costAt(rows, freedom, quarters)
+        const cost = costAt(common, freedom, quarters)
         if (!(cost < own.cost)) break
         own = { freedom, quarters, cost }
       }
     }
     if (own.cost < best.cost) best = own
   }
-  return { ...range, ...best, cost: best.cost + STORED_BITS }
+  return { ...range, ...best, cost: STORED_BITS + costAt(rows, best.freedom, best.quarters) }
 }
+
+/** Exponents that decide: together most weights have them. */
+const FITTED = 3
 
 /** About what steps take themselves. */
 const STORED_BITS = 40

@@ -51,9 +51,7 @@ export function splitDifference(
         const highest = i32x4.trunc_sat_f32x4_u(v128.and(floats, i32x4.splat(0xffe00000)))
         const low = v128.and(i32x4.sub(magnitude, highest), i32x4.gt_u(magnitude, i32x4.splat(7)))
         // 2^below, whose exponent as a float is below + 127.
-        const unit = i32x4.trunc_sat_f32x4_u(
-          i32x4.shl(i32x4.add(below, i32x4.splat(127)), 23),
-        )
+        const unit = i32x4.trunc_sat_f32x4_u(i32x4.shl(i32x4.add(below, i32x4.splat(127)), 23))
         // The second of each pair goes on where the first ends, at most 13 bits later.
         const pair = i64x2.add(
           v128.and(low, i64x2.splat(0xffffffff)),
@@ -115,25 +113,50 @@ export function joinDifference(
   width: u32,
 ): bool {
   let bits: u32 = 0
-  for (let i: u32 = 0; i < count; i++) {
-    const symbol: u32 = load<u8>(symbols + i)
-    const token = (symbol + 1) >> 1
-    const below = max(<i32>(token >> 2) - 1, 0)
-    // May read 8 bytes past the last one: every region is followed by padding.
-    const low = (<u32>(load<u64>(extra) >> bits)) & ((1 << below) - 1)
-    const magnitude = ((token - (below << 2)) << below) | low
-    bits += below
-    extra += bits >> 3
-    bits &= 7
-    if (extra > end) return false
-    const from = patternAt(base, i, width)
-    const difference = negatedIf((from >> (width - 1)) ^ ((symbol & 1) ^ 1), magnitude)
-    const to = ordered(from, width) + difference
-    if (width == 16) store<u16>(post + (i << 1), ordered(to & 0xffff, 16))
-    else store<u32>(post + (i << 2), ordered(to, 32))
+  let i: u32 = 0
+  while (i < count) {
+    if (width == 16 && i + 8 <= count) {
+      const lanes = v128.load8x8_u(symbols + i)
+      if (!v128.any_true(i16x8.gt_u(lanes, i16x8.splat(largestPlain)))) {
+        joinPlain(lanes, base + (i << 1), post + (i << 1))
+        i += 8
+        continue
+      }
+    }
+    for (const last = min(i + 8, count); i < last; i++) {
+      const symbol: u32 = load<u8>(symbols + i)
+      const token = (symbol + 1) >> 1
+      const below = max(<i32>(token >> 2) - 1, 0)
+      // May read 8 bytes past the last one: every region is followed by padding.
+      const low = (<u32>(load<u64>(extra) >> bits)) & ((1 << below) - 1)
+      const magnitude = ((token - (below << 2)) << below) | low
+      bits += below
+      extra += bits >> 3
+      bits &= 7
+      if (extra > end) return false
+      const from = patternAt(base, i, width)
+      const difference = negatedIf((from >> (width - 1)) ^ ((symbol & 1) ^ 1), magnitude)
+      const to = ordered(from, width) + difference
+      if (width == 16) store<u16>(post + (i << 1), ordered(to & 0xffff, 16))
+      else store<u32>(post + (i << 2), ordered(to, 32))
+    }
   }
   if (bits == 0) return extra == end
   return extra + 1 == end && (<u32>load<u8>(extra)) >> bits == 0
+}
+
+/** Symbols up to this one are magnitudes below 8, without extra bits. */
+const largestPlain: i16 = 14
+
+/** Eight elements of 16 bits. */
+function joinPlain(symbols: v128, base: usize, post: usize): void {
+  const from = v128.load(base)
+  const one = i16x8.splat(1)
+  const magnitudes = i16x8.shr_u(i16x8.add(symbols, one), 1)
+  const towards = i16x8.sub(v128.and(symbols, one), one)
+  const negative = v128.xor(i16x8.shr_s(from, 15), towards)
+  const differences = i16x8.sub(v128.xor(magnitudes, negative), negative)
+  v128.store(post, orderedLanes(i16x8.add(orderedLanes(from), differences)))
 }
 
 function patternAt(values: usize, i: u32, width: u32): u32 {
