@@ -86,13 +86,17 @@ export async function encodeDelta(
     const exact = stored.every(({ codec }) => engine.codecs.get(codec).exact)
     return writer.finish(await factsOf(exact ? postHashes(stored) : undefined))
   }
-  const written = await write().finally(() => writer.settle())
-  return {
-    ...written,
-    bpw: (8 * written.root.bytes) / Math.max(1, written.root.elements),
-    relativeError: relativeError(stored.map(({ loss }) => loss)),
-    editError: relativeError(changes),
-    perTensor: stored.map(describeStored),
+  try {
+    const written = await write()
+    return {
+      ...written,
+      bpw: (8 * written.root.bytes) / Math.max(1, written.root.elements),
+      relativeError: relativeError(stored.map(({ loss }) => loss)),
+      editError: relativeError(changes),
+      perTensor: stored.map(describeStored),
+    }
+  } finally {
+    await writer.settle()
   }
 }
 

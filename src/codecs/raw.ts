@@ -21,7 +21,7 @@ import { createSectionReader } from './sections/section-reader.ts'
  * Training moves small weights as far as large ones, which is the more representable steps the smaller
  * the base's exponent is. So symbols are coded with that exponent, which a decoder has, as context.
  *
- * Sections: `models` as in `exponent-models.ts`; `differences`, per block of `BLOCK_ELEMENTS` a length
+ * Sections: `models` as in `choose-models.ts`; `differences`, per block of `BLOCK_ELEMENTS` a length
  * (u24, little endian) and so many bytes: rANS states and words (`Kernels.encodeSymbols`), then the
  * extra bits, or, where those would not be shorter, the block's post-trained bytes.
  */
