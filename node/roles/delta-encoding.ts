@@ -62,7 +62,7 @@ export async function encodeDelta(
   const changes: Loss[] = []
   const total = content.specs.reduce((sum, { shape }) => sum + F32_BYTES * elementsOf(shape), 0)
   let done = 0
-  const write = async (): Promise<WrittenDelta> => {
+  try {
     for (const spec of content.specs) {
       signal.throwIfAborted()
       const tensor = content.tensor(spec)
@@ -84,10 +84,8 @@ export async function encodeDelta(
       onProgress({ phase: 'encoding', done, total, unit: 'bytes', detail: spec.name })
     }
     const exact = stored.every(({ codec }) => engine.codecs.get(codec).exact)
-    return writer.finish(await factsOf(exact ? postHashes(stored) : undefined))
-  }
-  try {
-    const written = await write()
+    const facts = await factsOf(exact ? postHashes(stored) : undefined)
+    const written = await writer.finish(facts)
     return {
       ...written,
       bpw: (8 * written.root.bytes) / Math.max(1, written.root.elements),
