@@ -1,3 +1,4 @@
+import { shortId } from '../../src/index.ts'
 import { formatFigure } from './figures.ts'
 import { formatBytes, type Output } from './output.ts'
 
@@ -13,7 +14,18 @@ export interface Made {
   readonly announced: boolean
   readonly dryRun?: boolean
   /** Of a delta that was encoded. */
-  readonly encoding?: { readonly bpw: number; readonly relativeError: number | null }
+  readonly encoding?: {
+    readonly bpw: number
+    readonly relativeError: number | null
+    readonly like?: Shared
+  }
+}
+
+/** What a delta stores as another does. */
+export interface Shared {
+  readonly id: string
+  readonly tensors: number
+  readonly bytes: number
 }
 
 export function printMade(made: Made, output: Output): void {
@@ -25,6 +37,7 @@ export function printMade(made: Made, output: Output): void {
       : `${summary}  ${sizes}, ${encodingText(encoding)}`,
   )
   output.line(id)
+  if (encoding?.like !== undefined) output.note(sharedText(encoding.like))
   const note = noteOn(made)
   if (note !== undefined) output.note(note)
 }
@@ -40,6 +53,11 @@ export function encodingText({
   const error =
     relativeError === 0 ? 'nothing lost' : `relative error ${formatFigure(relativeError)}`
   return `${bpw.toPrecision(3)} bits per weight, ${error}`
+}
+
+/** How much of a delta peers have who have the other. */
+export function sharedText({ id, tensors, bytes }: Shared): string {
+  return `${tensors} tensors with the signs of ${shortId(id)}: ${formatBytes(bytes)} are shared with it`
 }
 
 function noteOn({ dryRun, shared, announced }: Made): string | undefined {

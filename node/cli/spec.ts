@@ -2,13 +2,15 @@ import { InvalidInputError } from '../../src/index.ts'
 
 /**
  * `dare=p:0.9,seed:7,scope:*.mlp.*` as a user types it: an entry and its parameters, on which tensors
- * it acts, and by which other delta it goes (`by:REF`).
+ * it acts, by which other delta an edit goes (`by:REF`), and with which one a codec shares what it
+ * stores (`like:REF`).
  */
 export interface Spec {
   readonly id: string
   readonly parameters: Readonly<Record<string, string | number | readonly number[]>>
   readonly scope?: string
   readonly by?: string
+  readonly like?: string
 }
 
 /**
@@ -20,13 +22,13 @@ export function parseSpec(text: string): Spec {
   const [, id, list] = /^([a-z][a-z0-9-]*)(?:=(.*))?$/.exec(text) ?? []
   if (id === undefined) throw badSpec(text)
   const parameters: Record<string, string | number | readonly number[]> = {}
-  const words: { scope?: string; by?: string } = {}
+  const words: { scope?: string; by?: string; like?: string } = {}
   for (const pair of list === undefined || list === '' ? [] : list.split(',')) {
     const [, name, value] = /^([a-zA-Z][a-zA-Z0-9-]*):(.+)$/.exec(pair) ?? []
     if (name === undefined || value === undefined) throw badSpec(text)
     if (Object.hasOwn(parameters, name) || Object.hasOwn(words, name)) throw badSpec(text)
     // A pattern or a name is text, whatever it looks like.
-    if (name === 'scope' || name === 'by') words[name] = value
+    if (name === 'scope' || name === 'by' || name === 'like') words[name] = value
     else parameters[name] = valueOf(value)
   }
   return { id, parameters, ...words }

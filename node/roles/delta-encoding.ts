@@ -1,9 +1,11 @@
 import { createDeltaWriter, type DeltaFacts, type WrittenDelta } from '../../protocol/index.ts'
 import {
-  type CodecChooser,
+  type CID,
   type DeltaTensor,
   elementsOf,
+  type EncodeContext,
   encodeTensor,
+  InvalidInputError,
   type Loss,
   relativeError,
   type StoredTensor,
@@ -11,12 +13,13 @@ import {
 } from '../../src/index.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { SwarmNode } from '../node.ts'
+import type { OpenCodec } from './codec.ts'
 import { encodeEdited } from './edit-error.ts'
 
 /** The tensors of a delta in the order of their names, and how each is to be stored. */
 export interface DeltaContent {
   readonly specs: readonly TensorSpec[]
-  readonly codec: CodecChooser
+  readonly codec: OpenCodec
   /** The delta to store. */
   tensor(spec: TensorSpec): DeltaTensor
   /** The delta before it was edited, where it was. */
@@ -33,8 +36,21 @@ export interface EncodedDelta extends WrittenDelta {
   readonly relativeError: number
   /** The same against the delta before its edits. */
   readonly editError: number
+  /** What is stored as it is in another delta, where the codec was told of one. */
+  readonly like?: SharedSections
+  /** Tensors whose scales were fitted to given activations, where there were any. */
+  readonly calibrated?: number
   /** In the order of their names. */
   readonly perTensor: readonly PublishedTensor[]
+}
+
+export interface SharedSections {
+  /** The other delta's CID. */
+  readonly id: string
+  /** Tensors that took their signs from there. */
+  readonly tensors: number
+  /** Bytes of the blocks that both have. */
+  readonly bytes: number
 }
 
 /** What storing one tensor took and lost. */
@@ -55,7 +71,10 @@ export async function encodeDelta(
   { signal, onProgress, dryRun }: JobOptions & { readonly dryRun: boolean },
 ): Promise<EncodedDelta> {
   const writer = createDeltaWriter(dryRun ? countOnly : store.blocks)
+  const { choose, like } = content.codec
+  const { context, calibrated } = counting(content.codec.context)
   const stored: StoredTensor[] = []
+  let siblings = 0
   const changes: Loss[] = []
   const total = content.specs.reduce((sum, { shape }) => sum + F32_BYTES * elementsOf(shape), 0)
   let done = 0
@@ -63,15 +82,16 @@ export async function encodeDelta(
     signal.throwIfAborted()
     const tensor = content.tensor(spec)
     const plain = content.plain?.(spec)
-    const codec = await content.codec(tensor, { signal })
+    const codec = await choose(tensor, { signal })
+    if (codec.like !== undefined) siblings++
     await writer.add(async (sink) => {
       if (plain === undefined) {
-        const encoded = await encodeTensor(tensor, codec, sink, engine)
+        const encoded = await encodeTensor(tensor, codec, sink, context)
         stored.push(encoded)
         changes.push(encoded.loss)
         return encoded
       }
-      const edited = await encodeEdited({ tensor, plain, codec }, sink, engine)
+      const edited = await encodeEdited({ tensor, plain, codec }, sink, context)
       stored.push(edited.stored)
       changes.push(edited.change)
       return edited.stored
@@ -79,15 +99,59 @@ export async function encodeDelta(
     done += F32_BYTES * elementsOf(spec.shape)
     onProgress({ phase: 'encoding', done, total, unit: 'bytes', detail: spec.name })
   }
+  if (calibrated?.size === 0) throw uncalibrated()
   const exact = stored.every(({ codec }) => engine.codecs.get(codec).exact)
-  const written = await writer.finish(await factsOf(exact))
+  const facts = await factsOf(exact)
+  const parents = withParent(facts.parents, like?.id)
+  const written = await writer.finish({ ...facts, parents })
   return {
     ...written,
     bpw: (8 * written.root.bytes) / Math.max(1, written.root.elements),
     relativeError: relativeError(stored.map(({ loss }) => loss)),
     editError: relativeError(changes),
+    ...(like === undefined ? {} : { like: sharedWith(like, siblings, written) }),
+    ...(calibrated === undefined ? {} : { calibrated: calibrated.size }),
     perTensor: stored.map(describeStored),
   }
+}
+
+/** Whose signs it holds, it is made from. */
+function withParent(parents: readonly CID[], like: CID | undefined): readonly CID[] {
+  if (like === undefined || parents.some((parent) => parent.equals(like))) return parents
+  return [...parents, like]
+}
+
+/** Notes the tensors whose activations a codec asks for and gets. */
+function counting(context: EncodeContext): {
+  readonly context: EncodeContext
+  readonly calibrated?: ReadonlySet<string>
+} {
+  const { calibration } = context
+  if (calibration === undefined) return { context }
+  const calibrated = new Set<string>()
+  const noting: typeof calibration = async (tensor) => {
+    const found = await calibration(tensor)
+    if (found !== undefined) calibrated.add(tensor)
+    return found
+  }
+  return { context: { ...context, calibration: noting }, calibrated }
+}
+
+function uncalibrated(): InvalidInputError {
+  return new InvalidInputError('E_CALIBRATION', 'no tensor was fitted to the activations', {
+    expected: 'activations of a changed matrix, and a codec with scales of the matrix or of rows',
+    actual: 'none that was asked for',
+    fix: 'use bitdelta, noise or residual, or leave --calibration out',
+  })
+}
+
+function sharedWith(
+  { id, blocks }: NonNullable<OpenCodec['like']>,
+  tensors: number,
+  { sizes }: WrittenDelta,
+): SharedSections {
+  const shared = [...sizes].filter(([cid]) => blocks.has(cid))
+  return { id: id.toString(), tensors, bytes: shared.reduce((sum, [, bytes]) => sum + bytes, 0) }
 }
 
 function describeStored({ spec, codec, parameters, bytes, loss }: StoredTensor): PublishedTensor {
