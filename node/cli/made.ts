@@ -25,6 +25,8 @@ export interface Made {
 export interface Shared {
   readonly id: string
   readonly tensors: number
+  /** Those of the same codec that the other delta lacks or stores otherwise. */
+  readonly others: number
   readonly bytes: number
 }
 
@@ -56,8 +58,9 @@ export function encodingText({
 }
 
 /** How much of a delta peers have who have the other. */
-export function sharedText({ id, tensors, bytes }: Shared): string {
-  return `${tensors} tensors with the signs of ${shortId(id)}: ${formatBytes(bytes)} are shared with it`
+export function sharedText({ id, tensors, others, bytes }: Shared): string {
+  const own = others === 0 ? '' : `, ${others} have signs of their own`
+  return `${tensors} tensors take the signs of ${shortId(id)}${own}; both share ${formatBytes(bytes)}`
 }
 
 function noteOn({ dryRun, shared, announced }: Made): string | undefined {

@@ -21,8 +21,12 @@ export interface CodecRequest extends Omit<CodecChoice, 'like'> {
 export interface OpenCodec {
   readonly choose: CodecChooser
   readonly context: EncodeContext
-  /** The delta whose sections are shared, and the CIDs of its blocks. */
-  readonly like?: { readonly id: CID; readonly blocks: ReadonlySet<string> }
+  /** With whom sections are shared: the codec, the other delta and the CIDs of its blocks. */
+  readonly like?: {
+    readonly codec: string
+    readonly id: CID
+    readonly blocks: ReadonlySet<string>
+  }
 }
 
 /** Finds what is wrong with a codec's name and parameters; throws as `createCodecChooser` does. */
@@ -51,7 +55,7 @@ export async function openCodec(
   for await (const { cid } of blocksBelow(store.blocks, id)) blocks.add(cid.toString())
   const delta = await library.sources.delta(id)
   const choose = createCodecChooser({ ...choice, like: delta }, context)
-  return { choose, context, like: { id, blocks } }
+  return { choose, context, like: { codec: choice.codec, id, blocks } }
 }
 
 const NOTHING_ALIKE: NonNullable<CodecChoice['like']> = {

@@ -47,8 +47,9 @@ export interface EncodedDelta extends WrittenDelta {
 export interface SharedSections {
   /** The other delta's CID. */
   readonly id: string
-  /** Tensors that took their signs from there. */
+  /** Tensors that took their signs from there, and those of the same codec that could not. */
   readonly tensors: number
+  readonly others: number
   /** Bytes of the blocks that both have. */
   readonly bytes: number
 }
@@ -74,7 +75,7 @@ export async function encodeDelta(
   const { choose, like } = content.codec
   const { context, calibrated } = counting(content.codec.context)
   const stored: StoredTensor[] = []
-  let siblings = 0
+  const tally = { tensors: 0, others: 0 }
   const changes: Loss[] = []
   const total = content.specs.reduce((sum, { shape }) => sum + F32_BYTES * elementsOf(shape), 0)
   let done = 0
@@ -83,7 +84,8 @@ export async function encodeDelta(
     const tensor = content.tensor(spec)
     const plain = content.plain?.(spec)
     const codec = await choose(tensor, { signal })
-    if (codec.like !== undefined) siblings++
+    if (codec.like !== undefined) tally.tensors++
+    else if (codec.codec === like?.codec) tally.others++
     await writer.add(async (sink) => {
       if (plain === undefined) {
         const encoded = await encodeTensor(tensor, codec, sink, context)
@@ -109,7 +111,7 @@ export async function encodeDelta(
     bpw: (8 * written.root.bytes) / Math.max(1, written.root.elements),
     relativeError: relativeError(stored.map(({ loss }) => loss)),
     editError: relativeError(changes),
-    ...(like === undefined ? {} : { like: sharedWith(like, siblings, written) }),
+    ...(like === undefined ? {} : { like: { ...tally, ...sharedWith(like, written) } }),
     ...(calibrated === undefined ? {} : { calibrated: calibrated.size }),
     perTensor: stored.map(describeStored),
   }
@@ -147,11 +149,10 @@ function uncalibrated(): InvalidInputError {
 
 function sharedWith(
   { id, blocks }: NonNullable<OpenCodec['like']>,
-  tensors: number,
   { sizes }: WrittenDelta,
-): SharedSections {
+): Pick<SharedSections, 'id' | 'bytes'> {
   const shared = [...sizes].filter(([cid]) => blocks.has(cid))
-  return { id: id.toString(), tensors, bytes: shared.reduce((sum, [, bytes]) => sum + bytes, 0) }
+  return { id: id.toString(), bytes: shared.reduce((sum, [, bytes]) => sum + bytes, 0) }
 }
 
 function describeStored({ spec, codec, parameters, bytes, loss }: StoredTensor): PublishedTensor {
