@@ -66,6 +66,6 @@ export function sharedText({ id, tensors, others, bytes }: Shared): string {
 function noteOn({ dryRun, shared, announced }: Made): string | undefined {
   if (dryRun === true) return 'nothing was kept: leave --dry-run out to make it'
   if (!shared) return 'local: it names weights that no peer can fetch, so it was not announced'
-  if (!announced) return 'kept on this node: the same command with --publish announces it'
+  if (!announced) return 'kept on this node: --publish announces it, and so does evaluate'
   return undefined
 }

@@ -142,10 +142,10 @@ export async function keepDelta(node: SwarmNode, written: WrittenDelta): Promise
   await store.names.set(written.root.name, written.cid.toString())
 }
 
-/** Tells peers of a delta that was kept. */
+/** Tells peers of a delta that is kept here. */
 export async function announceDelta(
   { author }: SwarmNode,
-  { cid, root, ownBytes }: WrittenDelta,
+  { cid, root, ownBytes }: Pick<WrittenDelta, 'cid' | 'root' | 'ownBytes'>,
 ): Promise<void> {
   await author.announce({
     kind: 'delta',
@@ -189,18 +189,20 @@ export async function publishRecipe(
 ): Promise<Kept> {
   const recipe = recipeOf(draft, node.engine)
   const kept = await keepRecipe(node, recipe, about, options)
-  if (kept.shared) {
-    await node.author.announce({
-      kind: 'recipe',
-      root: kept.id,
-      name: about.name ?? '',
-      base: recipe.base,
-      bytes: kept.ownBytes,
-      closureBytes: kept.closureBytes,
-      summary: about.summary,
-    })
-  }
+  if (kept.shared) await announceRecipe(node, recipe, about)
   return kept
+}
+
+/** Tells peers of a recipe that is kept here and that they can fetch. */
+export async function announceRecipe(
+  { author, store }: SwarmNode,
+  recipe: Recipe,
+  { name = '', summary }: { readonly name?: string; readonly summary: string },
+): Promise<void> {
+  const root = recipeId(recipe)
+  const { ownBytes: bytes, closureBytes } = await sizesOf(store, root)
+  const { base } = recipe
+  await author.announce({ kind: 'recipe', root, name, base, bytes, closureBytes, summary })
 }
 
 function identityOf({ engine }: SwarmNode, { cid, root }: WrittenDelta): Recipe {
