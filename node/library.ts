@@ -213,7 +213,11 @@ export function createLibrary({ store, bases, engine, connect }: LibraryComponen
     },
     localName,
     async nameOf(cid) {
-      return (await localName(cid)) ?? (await list()).find((item) => item.cid.equals(cid))?.name ?? shortId(cid)
+      return (
+        (await localName(cid)) ??
+        (await list()).find((item) => item.cid.equals(cid))?.name ??
+        shortId(cid)
+      )
     },
     async recipe(cid, options) {
       if ((await bases.known()).has(cid.toString())) return identity(cid, { weights: cid })

@@ -7,6 +7,7 @@ import {
   createCodecChooser,
   type EncodeContext,
   InvalidInputError,
+  type Scope,
 } from '../../src/index.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { SwarmNode } from '../node.ts'
@@ -21,6 +22,8 @@ export interface CodecRequest extends Omit<CodecChoice, 'like'> {
 export interface OpenCodec {
   readonly choose: CodecChooser
   readonly context: EncodeContext
+  /** As the user said it. */
+  readonly scope?: Scope | undefined
   /** With whom sections are shared: the codec, the other delta and the CIDs of its blocks. */
   readonly like?: {
     readonly codec: string
@@ -45,8 +48,11 @@ export async function openCodec(
   { calibration, ...options }: JobOptions & { readonly calibration?: Calibration | undefined },
 ): Promise<OpenCodec> {
   const { engine, library, store } = node
+  const { scope } = choice
   const context = { kernels: engine.kernels, codecs: engine.codecs, calibration }
-  if (reference === undefined) return { choose: createCodecChooser(choice, context), context }
+  if (reference === undefined) {
+    return { choose: createCodecChooser(choice, context), context, scope }
+  }
   if (calibration !== undefined) throw twoFits()
   const { root } = await library.recipe(await library.resolve(reference), options)
   if (!('delta' in root)) throw notADelta(reference)
@@ -55,7 +61,7 @@ export async function openCodec(
   for await (const { cid } of blocksBelow(store.blocks, id)) blocks.add(cid.toString())
   const delta = await library.sources.delta(id)
   const choose = createCodecChooser({ ...choice, like: delta }, context)
-  return { choose, context, like: { codec: choice.codec, id, blocks } }
+  return { choose, context, scope, like: { codec: choice.codec, id, blocks } }
 }
 
 const NOTHING_ALIKE: NonNullable<CodecChoice['like']> = {

@@ -1,10 +1,12 @@
 import { createDeltaWriter, type DeltaFacts, type WrittenDelta } from '../../protocol/index.ts'
 import {
+  canonicalScope,
   type CID,
   type DeltaTensor,
   elementsOf,
   type EncodeContext,
   encodeTensor,
+  inScope,
   InvalidInputError,
   type Loss,
   relativeError,
@@ -63,7 +65,8 @@ export interface PublishedTensor extends Pick<StoredTensor, 'codec' | 'parameter
 
 /**
  * Encodes a delta tensor by tensor. Where `dryRun` is set every byte is made and counted, but none is
- * stored: the CID is the one that the delta would have.
+ * stored: the CID is the one that the delta would have. Rejects with `InvalidInputError`
+ * `E_EMPTY_SCOPE` when a scope was named that reaches none of the tensors.
  */
 export async function encodeDelta(
   { engine, store }: SwarmNode,
@@ -72,6 +75,7 @@ export async function encodeDelta(
   { signal, onProgress, dryRun }: JobOptions & { readonly dryRun: boolean },
 ): Promise<EncodedDelta> {
   const writer = createDeltaWriter(dryRun ? countOnly : store.blocks)
+  checkScope(content)
   const { choose, like } = content.codec
   const { context, calibrated } = counting(content.codec.context)
   const stored: StoredTensor[] = []
@@ -115,6 +119,17 @@ export async function encodeDelta(
     ...(calibrated === undefined ? {} : { calibrated: calibrated.size }),
     perTensor: stored.map(describeStored),
   }
+}
+
+function checkScope({ specs, codec: { scope } }: DeltaContent): void {
+  if (scope === undefined || specs.length === 0) return
+  const canonical = canonicalScope(scope)
+  if (specs.some((spec) => inScope(canonical, spec))) return
+  throw new InvalidInputError('E_EMPTY_SCOPE', `the scope ${scope} reaches no changed tensor`, {
+    expected: 'at least one tensor',
+    actual: scope,
+    fix: `use names such as ${specs[0]!.name}, all or matrices`,
+  })
 }
 
 /** Whose signs it holds, it is made from. */

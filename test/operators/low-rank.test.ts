@@ -84,7 +84,7 @@ describe('low-rank', () => {
     const given = { rank: 5, energy: 0.5 }
     assert.throws(
       () => checkParameters('low-rank', lowRank.parametersFor!(given, codecs), given),
-      (error) => error instanceof InvalidInputError && error.id === 'E_UNKNOWN_PARAMETER',
+      (error) => error instanceof InvalidInputError && error.id === 'E_PARAMETERS_EXCLUSIVE',
     )
     const table = lowRank.parametersFor!({ energy: 0.5 }, codecs)
     assert.deepEqual(checkParameters('low-rank', table, { energy: 0.5 }), { energy: 0.5 })

@@ -8,7 +8,7 @@ import { codecInput, editInput, nameInput } from '../inputs.ts'
 import { formatFigure } from '../figures.ts'
 import { encodingText, sharedText } from '../made.ts'
 import { formatBytes } from '../output.ts'
-import { parseSpec } from '../spec.ts'
+import { parseCodec, parseEdit } from '../spec.ts'
 import { defineVerb } from './index.ts'
 
 export const verb = defineVerb({
@@ -63,8 +63,8 @@ export const verb = defineVerb({
       post: resolve(args[0] as string),
       base: resolve(options['base'] as string),
       name: options['name'],
-      codec: parseSpec(options['codec'] as string),
-      edits: ((options['edit'] as string[] | undefined) ?? []).map(parseSpec),
+      codec: parseCodec(options['codec'] as string),
+      edits: ((options['edit'] as string[] | undefined) ?? []).map(parseEdit),
       licence: options['license'],
       dryRun: options['dryRun'] === true,
       ...(options['calibration'] === undefined
