@@ -115,7 +115,7 @@ function checkOne(name: string, parameter: Parameter, value: unknown): Parameter
     {
       expected,
       actual: value,
-      fix: `give ${expected}, or nothing for ${defaultText(parameter)}`,
+      fix: `give a value in range, or leave it out for ${defaultText(parameter)}`,
       details: { meaning: parameter.about },
     },
   )

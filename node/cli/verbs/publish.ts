@@ -31,8 +31,7 @@ export const verb = defineVerb({
     },
     {
       flags: '--calibration <file>',
-      about:
-        'safetensors with inputs [n, inputs] under the name of each weight: scales then fit outputs',
+      about: 'activations in safetensors: scales are fitted to outputs (below)',
     },
     { flags: '--license <spdx>', about: 'licence of the delta', default: 'NOASSERTION' },
     { flags: '--dry-run', about: 'encode and say what comes out; store and announce nothing' },
