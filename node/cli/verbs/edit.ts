@@ -43,7 +43,7 @@ export const verb = defineVerb({
   examples: [
     'deltaswarm edit math dare=p:0.9 --seed 7 --dry-run',
     'deltaswarm edit math dare=p:0.9 --seed 7 -n math-sparse --publish',
-    "deltaswarm edit math 'scale=alpha:0.2,scope:*.mlp.*|!*.layers.0.*' -n math-further",
+    "deltaswarm edit math 'scale=alpha:0.2,scope:matrices|!*.0.*' -n math-further",
     'deltaswarm edit math trim=density:0.1 -n math-thin --materialise --codec sparse=values:BF16',
   ],
   online: true,
