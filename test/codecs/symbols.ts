@@ -14,7 +14,15 @@ export function signsOf(delta: Float32Array, zeros: 'keep' | 'plus' = 'keep'): S
 /** Which elements are kept, and the bytes of their values where those are stored. */
 export function masked(delta: Float32Array, dtype?: WeightDType): Series {
   const mask = delta.map(isChanged)
-  return dtype === undefined ? [mask] : [mask, ...bytePlanes(delta.filter((x) => x !== 0), dtype)]
+  return dtype === undefined
+    ? [mask]
+    : [
+        mask,
+        ...bytePlanes(
+          delta.filter((x) => x !== 0),
+          dtype,
+        ),
+      ]
 }
 
 /** The scales of runs of so many elements, found in what they decode to, as BF16. */
@@ -27,9 +35,9 @@ export function scalesOf(decoded: Float32Array, run: number): Series {
   return bytePlanes(scales, 'BF16')
 }
 
-/** The numbers of the blocks of magnitudes, each told by the value that it decodes to. */
-export function blocksOf(decoded: Float32Array): Series {
-  return [decoded.map(Math.abs)]
+/** One symbol for each value that a magnitude decodes to. */
+export function magnitudesOf(decoded: Float32Array): Iterable<number> {
+  return decoded.map(Math.abs)
 }
 
 /** Planes of signs of what the planes before leave, each with the mean magnitude of that. */
@@ -46,8 +54,14 @@ export function planesOfSigns(delta: Float32Array, bits: number): Series {
 /** Codes, scales and zero points of groups. */
 export function grids(delta: Float32Array, options: NaiveIntegers): Series {
   const groups = [...naiveGroups(delta, options)]
-  const scales = bytePlanes(Float32Array.from(groups, ({ scale }) => scale), 'BF16')
-  const zeros = bytePlanes(Float32Array.from(groups, ({ zero }) => zero), 'BF16')
+  const scales = bytePlanes(
+    Float32Array.from(groups, ({ scale }) => scale),
+    'BF16',
+  )
+  const zeros = bytePlanes(
+    Float32Array.from(groups, ({ zero }) => zero),
+    'BF16',
+  )
   const codes = groups.flatMap((group) => group.codes)
   return [codes, ...scales, ...(options.scheme === 'asymmetric' ? zeros : [])]
 }

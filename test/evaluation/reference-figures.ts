@@ -99,7 +99,10 @@ export function assertFigures(
 ): void {
   const apart = Math.abs(actual.loss - expected.loss)
   const rounding = 2 ** -23 * expected.loss
-  assert.ok(apart <= tolerance + rounding, `${what}: a loss of ${actual.loss} is not ${expected.loss}`)
+  assert.ok(
+    apart <= tolerance + rounding,
+    `${what}: a loss of ${actual.loss} is not ${expected.loss}`,
+  )
   if (expected.acc === undefined || actual.acc === undefined) return
   const items = 600 * Math.abs(actual.acc - expected.acc)
   assert.ok(items < 1.01, `${what}: an accuracy of ${actual.acc} is not ${expected.acc}`)
