@@ -7,6 +7,7 @@ import { createValueReader, valueScratchBytes } from '../../src/codecs/sections/
 import { openKernels } from '../../src/compute/open-kernels.ts'
 import { IncompatibleError, MalformedError } from '../../src/errors.ts'
 import { encodeValues } from './encode-values.ts'
+import { gaussian, relativeError } from './gaussian.ts'
 import { hex, memorySections } from './memory-tensor.ts'
 import { pseudoRandom } from './numbers.ts'
 
@@ -68,19 +69,12 @@ describe('bitdelta codec', () => {
   })
 
   it('takes 1 bit per weight and keeps 1 − 2/π of a Gaussian’s energy as error', async () => {
-    const random = pseudoRandom(2)
-    const normal = () => Array.from({ length: 12 }, random).reduce((a, b) => a + b, -6)
-    const delta = Float32Array.from({ length: 200_000 }, normal)
+    const delta = gaussian(2 ** 20, 2)
     const { stored, decoded } = await encode(delta)
     const bytes = [...stored.values()].reduce((sum, section) => sum + section.length, 0)
-    // A byte for each of four blocks says that its bits are as they are.
-    assert.equal(bytes, 200_000 / 8 + 4 + 4)
-    let [error, energy] = [0, 0]
-    for (const [i, value] of delta.entries()) {
-      error += (value - decoded[i]!) ** 2
-      energy += value ** 2
-    }
-    assert.ok(Math.abs(error / energy - (1 - 2 / Math.PI)) < 0.01)
+    // A byte for each of 16 blocks says that its bits are as they are.
+    assert.equal(bytes, 2 ** 20 / 8 + 16 + 4)
+    assert.ok(Math.abs(relativeError(delta, decoded) - (1 - 2 / Math.PI)) < 0.002)
   })
 
   it('stores scale 0 for a zero delta and decodes it to +0 whatever the signs', async () => {
@@ -170,6 +164,16 @@ describe('bitdelta codec', () => {
         mean(28, 36),
         mean(36, 40),
       ])
+    })
+
+    it('has the scales of rows where a group is as long as a row', async () => {
+      const values = gaussian(5 * 16, 6)
+      const row = await encodeMatrix(values, [5, 16], { scales: 'row' })
+      for (const group of [16, 1000]) {
+        const other = await encodeMatrix(values, [5, 16], { scales: 'group', group })
+        assert.deepEqual(other.decoded, row.decoded)
+        assert.deepEqual(other.stored, row.stored)
+      }
     })
 
     it('reads a tensor of four dimensions as outputs by all others, of one as a single row', async () => {
