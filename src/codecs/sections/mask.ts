@@ -13,7 +13,7 @@ import { decodePlane, encodePlane } from './plane.ts'
 import type { SectionReader } from './section-reader.ts'
 
 /**
- * The mask of a block is one frame, whichever is the shorter:
+ * The mask of a block is one frame, the second where it is the shorter by more than a trifle:
  *
  *     order gaps         order + 16 · (gaps of zeros): the bitmap by `Kernels.encodeGaps`
  *     20 plane           the frame (`plane.ts`) of the bitmap's bytes
@@ -45,11 +45,14 @@ export function encodeMask(
   scratch: Region,
 ): Uint8Array {
   const bitmap = bits.u8.subarray(0, bitmapBytes(count))
-  if (isRandom(bitmap)) return Buffer.concat([Uint8Array.of(BITMAP), bitmap])
+  const least = leastPlaneBytes(bitmap)
+  if (least > WORTH * bitmap.length) return Buffer.concat([Uint8Array.of(BITMAP), bitmap])
   const code = shortestCode(kernels, bits, count)
   const bytes = kernels.encodeGaps(bits, count, code, scratch)
-  const plane = encodePlane(kernels, bitmap)
-  if (plane.length < bytes) return Buffer.concat([Uint8Array.of(PLANE), plane])
+  if (least < WORTH * bytes) {
+    const plane = encodePlane(kernels, bitmap)
+    if (plane.length < bytes) return Buffer.concat([Uint8Array.of(PLANE), plane])
+  }
   const kind = code.order + (code.ones ? 0 : OF_ZEROS)
   return Buffer.concat([Uint8Array.of(kind), scratch.u8.subarray(0, bytes)])
 }
@@ -80,16 +83,16 @@ export async function decodeMask(
   await reader.take(used)
 }
 
-/**
- * Whether a bitmap's bytes have nearly 8 bits of entropy, as those of most signs have: nothing would
- * be more than 1.3 % shorter, and everything takes longer to find and to decode.
- */
-function isRandom(bitmap: Uint8Array): boolean {
+/** What a plane must save to be worth it: it takes longer to find and to decode. */
+const WORTH = 0.985
+
+/** The entropy of a bitmap's bytes, in bytes; that of signs is nearly as long as the bitmap. */
+function leastPlaneBytes(bitmap: Uint8Array): number {
   const counts = new Uint32Array(256)
   for (let i = 0; i < bitmap.length; i++) counts[bitmap[i]!]!++
   let bits = 0
   for (const count of counts) if (count > 0) bits += count * (log2(bitmap.length) - log2(count))
-  return bits > 7.9 * bitmap.length
+  return bits / 8
 }
 
 function shortestCode(kernels: Kernels, bits: Region, count: number): GapCode {
