@@ -12,7 +12,7 @@ import { openVariant, type Variant } from '../../src/recipes/materialise.ts'
 import { planRecipe, type Sources } from '../../src/recipes/plan.ts'
 import type { WeightsLeaf } from '../../src/recipes/recipe.ts'
 import type { Checkpoint } from '../../src/tensors/checkpoint.ts'
-import { mean, modelOf, openEvaluation, suiteOfFiles } from '../support/eval-items.ts'
+import { mean, modelOf, openEvaluation, suiteOfFiles } from '../../scripts/bench/measured-suite.ts'
 import { dataPath } from '../support/shared.ts'
 
 /** What was measured of one variant on one task. */
