@@ -1,11 +1,17 @@
-import { HISTOGRAM_BYTES, type Kernels, type Region } from '../compute/kernels.ts'
+import type { Kernels, Region } from '../compute/kernels.ts'
+import {
+  createKeepLargest,
+  createLargestSearch,
+  everything,
+  type Largest,
+  largestSearchBytes,
+} from '../compute/largest.ts'
 import { InvalidInputError } from '../errors.ts'
 import { elementsOf } from '../tensors/tensor.ts'
 import { defineCodec, type DeltaTensor } from './index.ts'
 import { bitmapBytes, clearPadding, readBitmap } from './sections/bits.ts'
 import { allocateBuffers, blockCapacity, createBlockReader, eachBlock } from './sections/block.ts'
 import { checkSize, checkStored, outOfRange, weightDType } from './sections/encoding.ts'
-import { createLargestSearch, everything, type Largest } from './sections/largest.ts'
 import { decodeMask, encodeMask, maskBytes, maskScratchBytes } from './sections/mask.ts'
 import { decodeScale, encodeScale, SCALE_BYTES } from './sections/scale.ts'
 import { createSectionReader } from './sections/section-reader.ts'
@@ -78,7 +84,7 @@ export const codec = defineCodec({
     if (!Number.isFinite(scale)) throw outOfRange(name, 'an F32 scale', scale)
 
     const tally = createTally(kernels)
-    const keepLargest = keeper(kernels, largest)
+    const keepLargest = createKeepLargest(kernels, largest)
     for await (const { count, delta } of eachBlock(tensor)) {
       keepLargest(delta, out, count)
       kernels.packNonzero(out, bits, count)
@@ -153,13 +159,13 @@ function decode(
 async function search(
   kernels: Kernels,
   tensor: DeltaTensor,
-  wanted: { readonly keep: number; readonly inclusive: boolean },
+  { keep, inclusive }: { readonly keep: number; readonly inclusive: boolean },
   scan: Deviation['scan'] | undefined,
 ): Promise<Largest> {
-  const all = wanted.keep >= elementsOf(tensor.spec.shape)
+  const all = keep >= elementsOf(tensor.spec.shape)
   if (all && scan === undefined) return everything
-  using buffers = allocateBuffers(kernels, [HISTOGRAM_BYTES])
-  const largest = createLargestSearch(kernels, buffers.regions[0], wanted)
+  using buffers = allocateBuffers(kernels, [largestSearchBytes(1)])
+  const largest = createLargestSearch(kernels, buffers.regions[0], [keep], inclusive)
   for (const pass of [0, 1]) {
     for await (const { count, delta } of eachBlock(tensor)) {
       if (!all) largest.scan(delta, count)
@@ -167,15 +173,7 @@ async function search(
     }
     largest.endPass()
   }
-  return all ? everything : largest.found()
-}
-
-/** Puts the largest elements of consecutive blocks into `out` and +0 elsewhere. */
-function keeper(kernels: Kernels, { threshold, ties }: Largest) {
-  let left = ties
-  return (x: Region, out: Region, count: number): void => {
-    left -= kernels.keepLargest(x, out, count, threshold, left)
-  }
+  return all ? everything : largest.found()[0]!
 }
 
 async function meanOfLargest(
@@ -184,7 +182,7 @@ async function meanOfLargest(
   largest: Largest,
   scratch: Region,
 ): Promise<number> {
-  const keepLargest = keeper(kernels, largest)
+  const keepLargest = createKeepLargest(kernels, largest)
   using buffers = allocateBuffers(kernels, [bitmapBytes(blockCapacity(tensor.spec))])
   const [bits] = buffers.regions
   let sum = 0

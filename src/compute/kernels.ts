@@ -35,7 +35,7 @@ export type { MaskedScale } from './kernels/mask.ts'
 export { type Matrix, PACK_BYTES } from './kernels/matrix.ts'
 export { QUANTILES } from './kernels/noise.ts'
 export type { Region } from './kernels/region.ts'
-export { HISTOGRAM_BYTES } from './kernels/select.ts'
+export { HIGH_BINS, HISTOGRAM_BYTES, LOW_BINS } from './kernels/select.ts'
 export { type RunPosition, runsTouched } from './kernels/signs.ts'
 
 /**

@@ -2,7 +2,7 @@ import { rowElements } from '../tensors/tensor.ts'
 import { largestGraph } from './graphs/largest.ts'
 import { defineOperator } from './index.ts'
 import { type Band, createBand, createRowBand, magnitudeBand } from './statistics/magnitude-band.ts'
-import { keepsNone } from './statistics/top-magnitudes.ts'
+import { keepsNone } from './statistics/selection.ts'
 
 /**
  * Magnitude pruning (the first step of TIES, Yadav et al., NeurIPS 2023): keeps exactly

@@ -2,10 +2,9 @@ import assert from 'node:assert/strict'
 import { doublesOf } from '../../src/compute/doubles-of.ts'
 import { BLOCK_SUMS_BYTES, NO_BORDER } from '../../src/compute/kernels.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
-import { createOrderStatistics } from '../../src/compute/order-statistics.ts'
 import { InvalidInputError } from '../../src/errors.ts'
 import { createRandom } from '../../src/random.ts'
-import { blank, place, sampleFloats, specials } from './sample-floats.ts'
+import { blank, place } from './sample-floats.ts'
 
 describe('kernels: blocks of magnitudes', () => {
   const kernels = openKernels()
@@ -132,41 +131,5 @@ describe('kernels: blocks of magnitudes', () => {
     assert.throws(() => kernels.packPlanes(indexes, short, 128, 5), InvalidInputError)
     assert.throws(() => kernels.unpackPlanes(short, indexes, 128, 5), InvalidInputError)
     assert.throws(() => kernels.histogramSlots(input, 16, short, 1, short), InvalidInputError)
-  })
-})
-
-describe('order statistics', () => {
-  const kernels = openKernels()
-
-  it('are the elements of a sorted list, with the rank among equals', () => {
-    const few = createRandom('few')
-    for (const values of [
-      sampleFloats('order', 5003, specials.slice(0, -1)),
-      Float32Array.from({ length: 999 }, () => (few.below(9) - 4) / 2),
-      new Float32Array(100),
-      Float32Array.of(3),
-    ]) {
-      const sorted = [...new Uint32Array(values.slice().buffer)]
-        .map((bits) => bits & 0x7fffffff)
-        .sort((a, b) => a - b)
-      // More than one pass has tables for.
-      const ranks = [0, 1, 2, ...Array.from({ length: 60 }, (_, i) => 83 * i + 20), 5002].filter(
-        (rank) => rank < values.length,
-      )
-      const region = place(kernels, values)
-      const statistics = createOrderStatistics(kernels, ranks)
-      while (!statistics.done) {
-        statistics.scan(region, values.length)
-        statistics.endPass()
-      }
-      const expected = ranks.map((rank) => ({
-        magnitude: sorted[rank]!,
-        equalsBefore: rank - sorted.indexOf(sorted[rank]!),
-      }))
-      assert.deepEqual(statistics.value(), expected)
-      const before = kernels.allocated
-      statistics[Symbol.dispose]()
-      assert.ok(kernels.allocated < before)
-    }
   })
 })

@@ -22,8 +22,12 @@ export interface SelectKernels {
   countMagnitude(x: Region, count: number, magnitude: number): number
 }
 
-/** Two tables of 65,536 u32, one after the other. */
-export const HISTOGRAM_BYTES = 2 * 65_536 * 4
+/** Values of the highest 16 and of the lowest 15 bits of a magnitude. */
+export const HIGH_BINS = 2 ** 16
+export const LOW_BINS = 2 ** 15
+
+/** Two tables of `HIGH_BINS` u32, one after the other. */
+export const HISTOGRAM_BYTES = 2 * HIGH_BINS * 4
 
 /** What assembly/select.ts exports. */
 export interface SelectExports {
