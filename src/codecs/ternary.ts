@@ -9,11 +9,11 @@ import {
 import { InvalidInputError } from '../errors.ts'
 import { elementsOf } from '../tensors/tensor.ts'
 import { defineCodec, type DeltaTensor } from './index.ts'
+import { encodeScales, readMatrixScale, SCALES } from './scales/scale-section.ts'
 import { bitmapBytes, clearPadding, readBitmap } from './sections/bits.ts'
 import { allocateBuffers, blockCapacity, createBlockReader, eachBlock } from './sections/block.ts'
-import { checkSize, checkStored, outOfRange, weightDType } from './sections/encoding.ts'
+import { checkSize, checkStored, weightDType } from './sections/encoding.ts'
 import { decodeMask, encodeMask, maskBytes, maskScratchBytes } from './sections/mask.ts'
-import { decodeScale, encodeScale, SCALE_BYTES } from './sections/scale.ts'
 import { createSectionReader } from './sections/section-reader.ts'
 import { createTally } from './sections/tally.ts'
 
@@ -60,11 +60,11 @@ export const codec = defineCodec({
   },
 
   async encode(tensor, { density, magnitude, factor, count: rule }, sink, { kernels }) {
-    const { name, shape } = tensor.spec
-    weightDType(tensor.spec)
+    const { spec } = tensor
+    weightDType(spec)
     if (rule === 'official' && density === 1) throw unchangedDelta()
-    const elements = elementsOf(shape)
-    const capacity = blockCapacity(tensor.spec)
+    const elements = elementsOf(spec.shape)
+    const capacity = blockCapacity(spec)
     const bytes = bitmapBytes(capacity)
     using buffers = allocateBuffers(kernels, [
       bytes,
@@ -81,7 +81,7 @@ export const codec = defineCodec({
     const largest = await search(kernels, tensor, { keep, inclusive }, measure?.scan)
     const size = measure?.value() ?? (await meanOfLargest(kernels, tensor, largest, values))
     const scale = Math.fround(factor * size)
-    if (!Number.isFinite(scale)) throw outOfRange(name, 'an F32 scale', scale)
+    const stored = encodeScales(kernels, spec, 'F32', Float64Array.of(scale))
 
     const tally = createTally(kernels)
     const keepLargest = createKeepLargest(kernels, largest)
@@ -99,7 +99,7 @@ export const codec = defineCodec({
       decode(kernels, scale, { bits, signs, values }, out, count)
       tally.add(delta, out, count)
     }
-    if (elements > 0) await sink(SCALE, encodeScale(scale))
+    if (elements > 0) await sink(SCALES, stored)
     return { parameters: {}, ...tally.finish() }
   },
 
@@ -108,10 +108,9 @@ export const codec = defineCodec({
     weightDType(spec)
     checkStored(tensor, {})
     const elements = elementsOf(spec.shape)
-    checkSize(sections, SCALE, elements > 0 ? SCALE_BYTES : 0)
     checkSize(sections, MASK, ...maskBytes(elements))
     checkSize(sections, SIGNS, 0, bitmapBytes(elements))
-    const scale = elements > 0 ? decodeScale(await sections.read(SCALE, 0, SCALE_BYTES)) : 0
+    const scale = await readMatrixScale(spec, sections)
 
     const capacity = blockCapacity(spec)
     const bytes = bitmapBytes(capacity)
@@ -135,7 +134,6 @@ export const codec = defineCodec({
   },
 })
 
-const SCALE = 'scale'
 const MASK = 'mask'
 const SIGNS = 'signs'
 

@@ -17,7 +17,7 @@ import type { PlanesKernels } from './kernels/planes.ts'
 import type { ReduceKernels } from './kernels/reduce.ts'
 import type { SelectKernels } from './kernels/select.ts'
 import type { SignPlanesKernels } from './kernels/sign-planes.ts'
-import type { SignsKernels } from './kernels/signs.ts'
+import type { RunsKernels } from './kernels/runs.ts'
 import type { Region } from './kernels/region.ts'
 
 export {
@@ -30,13 +30,13 @@ export {
 } from './kernels/blocks.ts'
 export type { ElectAndMerge } from './kernels/elect.ts'
 export { type GapCode, GAP_SPARE_BYTES, MAX_GAP_ORDER } from './kernels/gaps.ts'
-export { type Grouping, groupOf, PACKED_SPARE_BYTES } from './kernels/integers.ts'
+export { PACKED_SPARE_BYTES } from './kernels/integers.ts'
 export type { MaskedScale } from './kernels/mask.ts'
 export { type Matrix, PACK_BYTES } from './kernels/matrix.ts'
 export { QUANTILES } from './kernels/noise.ts'
 export type { Region } from './kernels/region.ts'
 export { HIGH_BINS, HISTOGRAM_BYTES, LOW_BINS } from './kernels/select.ts'
-export { type RunPosition, runsTouched } from './kernels/signs.ts'
+export { type RunPosition, runsTouched } from './kernels/runs.ts'
 
 /**
  * The arithmetic of published bytes: WASM SIMD kernels over one shared memory. Every kernel is
@@ -66,7 +66,7 @@ export interface Kernels
     ReduceKernels,
     SelectKernels,
     SignPlanesKernels,
-    SignsKernels {}
+    RunsKernels {}
 
 /** The kernels' memory, which hands out regions, and their threads. */
 export interface Memory extends AsyncDisposable {

@@ -22,7 +22,7 @@ import { bindPlanes, type PlanesExports } from './kernels/planes.ts'
 import { bindReduce, type ReduceExports } from './kernels/reduce.ts'
 import { bindSelect, type SelectExports } from './kernels/select.ts'
 import { bindSignPlanes, type SignPlanesExports } from './kernels/sign-planes.ts'
-import { bindSigns, type SignsExports } from './kernels/signs.ts'
+import { bindRuns, type RunsExports } from './kernels/runs.ts'
 import { createRegions } from './regions.ts'
 import { compile, createSharedMemory, instantiate, PAGE_BYTES } from './web-assembly.ts'
 
@@ -48,7 +48,7 @@ type Exports = BitsExports &
   ReduceExports &
   SelectExports &
   SignPlanesExports &
-  SignsExports
+  RunsExports
 
 export interface KernelsInit {
   /** What the memory may grow to, rounded down to 64 KiB pages; 4 GiB unless given. */
@@ -114,7 +114,7 @@ export function openKernels(init: KernelsInit = {}): Kernels {
     ...bindReduce(wasm),
     ...bindSelect(wasm),
     ...bindSignPlanes(wasm),
-    ...bindSigns(wasm),
+    ...bindRuns(wasm),
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { openKernels } from '../../src/compute/open-kernels.ts'
+import { InvalidInputError } from '../../src/errors.ts'
 import { createRandom } from '../../src/random.ts'
 import { bitsOf, blank, place, sampleFloats, specials } from './sample-floats.ts'
 
@@ -69,6 +70,21 @@ describe('kernels: bit planes', () => {
       }
     })
   }
+
+  it('puts signs before magnitudes and none before 0', () => {
+    const magnitudes = x.map(Math.abs)
+    const bits = kernels.allocate(128)
+    for (const count of counts) {
+      kernels.packSigns(input, bits, count)
+      const out = place(kernels, magnitudes)
+      kernels.applySigns(bits, out, count)
+      const expected = magnitudes.map((value, i) =>
+        i < count && !(x[i]! >= 0) && value !== 0 ? -value : value,
+      )
+      assert.deepEqual(out.f32.subarray(0, 1003), expected)
+    }
+    assert.throws(() => kernels.applySigns(bits, input, 1025), InvalidInputError)
+  })
 
   it('compacts in place', () => {
     const values = place(kernels, x)

@@ -12,6 +12,7 @@ export {
   packSigns,
   packNonzero,
   unpackSigns,
+  applySigns,
   clearByBits,
   compact,
   expand,
@@ -46,4 +47,4 @@ export { splitPlanes16, splitPlanes32, joinPlanes16, joinPlanes32 } from './plan
 export { multiply } from './matrix'
 export { gram } from './gram'
 export { multiplyByNoise } from './noise'
-export { sumRuns, sumColumns, fillRuns, fillColumns, applySigns } from './signs'
+export { sumRuns, sumColumns, fillRuns, fillColumns } from './runs'

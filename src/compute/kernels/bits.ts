@@ -9,6 +9,8 @@ export interface BitsKernels {
   unpackSigns(bits: Region, out: Region, count: number, magnitude: number): void
   /** bits[i] = 1 iff x[i] ≠ 0 */
   packNonzero(x: Region, bits: Region, count: number): void
+  /** Where bits[i] = 0, out[i] becomes −out[i]; a zero stays as it is. */
+  applySigns(bits: Region, out: Region, count: number): void
   /** Where bits[i] = 0, out[i] = +0. */
   clearByBits(bits: Region, out: Region, count: number): void
   /** Copies x[i] with bits[i] = 1 to the front of `out`, not x itself, in order; returns how many. */
@@ -24,6 +26,7 @@ export interface BitsExports {
   packSigns(x: number, bits: number, count: number): void
   unpackSigns(bits: number, out: number, count: number, magnitude: number): void
   packNonzero(x: number, bits: number, count: number): void
+  applySigns(bits: number, out: number, count: number): void
   clearByBits(bits: number, out: number, count: number): void
   compact(x: number, bits: number, out: number, count: number): number
   expand(values: number, bits: number, out: number, count: number): number
@@ -56,6 +59,11 @@ export function bindBits(wasm: BitsExports): BitsKernels {
       holdFloats(count, x)
       holdBits(count, bits)
       wasm.packNonzero(x.pointer, bits.pointer, count)
+    },
+    applySigns(bits, out, count) {
+      holdBits(count, bits)
+      holdFloats(count, out)
+      wasm.applySigns(bits.pointer, out.pointer, count)
     },
     clearByBits(bits, out, count) {
       holdBits(count, bits)
