@@ -12,7 +12,7 @@ import {
   packedCodes,
 } from './sections/codes.ts'
 import { badEncoding, checkSize, checkStored, weightDType } from './sections/encoding.ts'
-import { fitGrid, type Grid, gridOf, schemes } from './sections/grid.ts'
+import { fitGrid, type Grid, gridOf, schemes } from './integer/grid.ts'
 import { createSectionReader } from './sections/section-reader.ts'
 import { createTally } from './sections/tally.ts'
 import {

@@ -2,7 +2,7 @@ import type { Kernels, Region } from '../../compute/kernels.ts'
 import { sliceRegion } from '../../compute/slice-region.ts'
 import { dtypeBytes, type WeightDType } from '../../tensors/dtype.ts'
 import { elementsOf, type TensorSpec } from '../../tensors/tensor.ts'
-import type { Sections } from '../index.ts'
+import type { Sections, SectionSink } from '../index.ts'
 import { allocateBuffers, blockCapacity } from '../sections/block.ts'
 import { checkMagnitudes, checkSize, outOfRange } from '../sections/encoding.ts'
 import { createSectionReader } from '../sections/section-reader.ts'
@@ -10,7 +10,7 @@ import { positionOf, type ScaleLayout, scaleRange, scalesPerBlock } from './layo
 
 /**
  * Section: the scales in order (of rows from the first to the last, of a row's groups from left to
- * right), each a finite number ≥ 0 in the dtype of the scales.
+ * right), each a finite number in the dtype of the scales, and ≥ 0 where signs are stored besides.
  */
 export const SCALES = 'scale'
 
@@ -22,7 +22,7 @@ export function encodeScales(
   kernels: Kernels,
   { name }: TensorSpec,
   dtype: WeightDType,
-  scales: Float64Array,
+  scales: Float32Array | Float64Array,
 ): Uint8Array {
   const width = dtypeBytes[dtype]
   const bytes = new Uint8Array(scales.length * width)
@@ -43,7 +43,19 @@ export function encodeScales(
 /** Scales rounded at once. */
 const PIECE = 16_384
 
-/** Stored scales, read while the tensor is; those of columns are read at once. */
+/** Stores the section, none for an empty tensor. */
+export async function storeScales(
+  kernels: Kernels,
+  spec: TensorSpec,
+  dtype: WeightDType,
+  scales: Float32Array | Float64Array,
+  sink: SectionSink,
+): Promise<void> {
+  const bytes = encodeScales(kernels, spec, dtype, scales)
+  if (bytes.length > 0) await sink(SCALES, bytes)
+}
+
+/** Stored scales ≥ 0, read while the tensor is; those of columns are read at once. */
 export interface ScaleReader {
   /** Puts the scale of each element of the next block into `out`. */
   spread(out: Region, from: number, count: number): Promise<void>
