@@ -6,10 +6,9 @@ import { codebooks, fitScales } from './residual/fit.ts'
 import { openResidual } from './residual/open-residual.ts'
 import { bits, residualToStore, scales, storedScaleDtype } from './residual/parameters.ts'
 import { storePlanes } from './residual/sign-planes.ts'
-import { createLevelDecoder, createRounding } from './residual/unit-scales.ts'
+import { createLevelDecoder, createRounding, storeScales } from './residual/unit-scales.ts'
 import { scaleLayout } from './scales/layout.ts'
 import { scaleDtype } from './scales/parameters.ts'
-import { storeScales } from './scales/scale-section.ts'
 import { bitmapBytes } from './sections/bits.ts'
 import { allocateBuffers, blockCapacity, eachBlock } from './sections/block.ts'
 import { outOfRange, weightDType } from './sections/encoding.ts'
@@ -19,10 +18,9 @@ import { createTally } from './sections/tally.ts'
  * Binary-coding quantisation: an element is a sum of B scales with a sign each, Δ̂ = Σ_b α_b s_b. B
  * bits per weight and B scales for the whole tensor or for each row.
  *
- * Sections: `signs0` … `signs7` (residual/sign-planes.ts) and `scale` (scales/scale-section.ts), the
- * scales α₀ … α_{B−1} of the tensor or of each row in order: in sections of their own, so that a
- * sibling with other scales shares all planes (`refitScales`). How scales and signs are found stands in
- * residual/fit.ts; each scale is rounded to f32, then to nearest even in its dtype, F32 for a matrix,
+ * Sections: `signs0` … `signs7` (residual/sign-planes.ts) and `scale` (residual/unit-scales.ts): in
+ * sections of their own, so that a sibling with other scales shares all planes (`refitScales`). How
+ * scales and signs are found stands in residual/fit.ts; each scale is rounded to f32, then to nearest even in its dtype, F32 for a matrix,
  * before signs are chosen for it. Where the context knows the tensor's activations X, the signs stay
  * and the scales that minimise ‖X(Δ − Δ̂)ᵀ‖² are stored.
  *
@@ -87,7 +85,7 @@ export const codec = defineCodec({
       await storePlanes(kernels, codes, count, { bits: values.bits, room, sink })
       tally.add(delta, out, count)
     }
-    await storeScales(kernels, spec, dtype, stored, sink)
+    await storeScales(kernels, dtype, stored, sink)
     return { parameters: residualToStore(values), ...tally.finish() }
   },
 

@@ -81,7 +81,7 @@ export const codec = defineCodec({
     const largest = await search(kernels, tensor, { keep, inclusive }, measure?.scan)
     const size = measure?.value() ?? (await meanOfLargest(kernels, tensor, largest, values))
     const scale = Math.fround(factor * size)
-    const stored = encodeScales(kernels, spec, 'F32', Float64Array.of(scale))
+    const stored = await encodeScales(kernels, spec, 'F32', Float64Array.of(scale))
 
     const tally = createTally(kernels)
     const keepLargest = createKeepLargest(kernels, largest)

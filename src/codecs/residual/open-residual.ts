@@ -1,13 +1,12 @@
 import { dtypeBytes } from '../../tensors/dtype.ts'
 import type { CodecContext, DeltaReader, EncodedTensor, Sections } from '../index.ts'
 import { scaleLayout } from '../scales/layout.ts'
-import { SCALES } from '../scales/scale-section.ts'
 import { allocateBuffers, blockCapacity, createBlockReader } from '../sections/block.ts'
 import { badEncoding, checkSize, weightDType } from '../sections/encoding.ts'
 import { createSectionReader } from '../sections/section-reader.ts'
 import { checkStoredResidual } from './parameters.ts'
 import { openPlanes } from './sign-planes.ts'
-import { createLevelDecoder, createScaleReader } from './unit-scales.ts'
+import { createLevelDecoder, createScaleReader, SCALES } from './unit-scales.ts'
 
 /** Reads sign planes and scales; throws `MalformedError` `E_BAD_ENCODING`. */
 export async function openResidual(

@@ -12,7 +12,6 @@ import type {
   SectionSink,
 } from '../index.ts'
 import { type ScaleLayout, scaleLayout } from '../scales/layout.ts'
-import { storeScales } from '../scales/scale-section.ts'
 import { bitmapBytes } from '../sections/bits.ts'
 import { allocateBuffers, blockCapacity, eachBlock } from '../sections/block.ts'
 import { outOfRange } from '../sections/encoding.ts'
@@ -20,7 +19,7 @@ import { createTally } from '../sections/tally.ts'
 import { leastSquares } from './fit.ts'
 import { checkStoredResidual, type StoredResidual } from './parameters.ts'
 import { openPlanes, storePlanes } from './sign-planes.ts'
-import { createLevelDecoder, createRounding } from './unit-scales.ts'
+import { createLevelDecoder, createRounding, storeScales } from './unit-scales.ts'
 import { piecesOf } from './units.ts'
 
 /**
@@ -63,7 +62,7 @@ export async function refitScales(
     tally.add(delta, out, count)
   }
   planes.end()
-  await storeScales(kernels, spec, stored.scaleDtype, scales, sink)
+  await storeScales(kernels, stored.scaleDtype, scales, sink)
   const { codec, parameters } = like
   return { spec, codec, parameters, ...tally.finish() }
 }

@@ -2,12 +2,16 @@ import { BLOCK_VALUES_BYTES, type Kernels, type Region } from '../../compute/ker
 import { sliceRegion } from '../../compute/slice-region.ts'
 import { dtypeBytes, type WeightDType } from '../../tensors/dtype.ts'
 import type { TensorSpec } from '../../tensors/tensor.ts'
+import type { SectionSink } from '../index.ts'
 import type { ScaleLayout } from '../scales/layout.ts'
 import { allocateBuffers, blockCapacity } from '../sections/block.ts'
 import type { SectionReader } from '../sections/section-reader.ts'
 import { levelsOf } from './codebook.ts'
 import type { StoredResidual } from './parameters.ts'
 import { type Piece, piecesOf } from './units.ts'
+
+/** Section: for each unit in order its scales α₀ … α_{B−1}, in the dtype of the scales. */
+export const SCALES = 'scale'
 
 /** Rounds a number to f32 and then to nearest even in `dtype`; ±∞ when that is too small. */
 export function createRounding(
@@ -25,6 +29,21 @@ export function createRounding(
     },
     [Symbol.dispose]: () => buffers[Symbol.dispose](),
   }
+}
+
+/** Stores scales that are values of their dtype. */
+export async function storeScales(
+  kernels: Kernels,
+  dtype: WeightDType,
+  scales: Float32Array,
+  sink: SectionSink,
+): Promise<void> {
+  const bytes = scales.length * dtypeBytes[dtype]
+  using buffers = allocateBuffers(kernels, [scales.length * 4, bytes])
+  const [wide, packed] = buffers.regions
+  wide.f32.set(scales)
+  kernels.narrow(dtype, wide, packed, scales.length)
+  if (bytes > 0) await sink(SCALES, packed.u8.subarray(0, bytes))
 }
 
 /** Stored scales, one unit after the other; throws `MalformedError` when they end early or late. */
