@@ -120,7 +120,7 @@ describe('createCodecChooser', () => {
         bytes.toSorted((a, b) => a - b),
       )
       assert.equal(found.at(0)!.codec, 'ternary')
-      assert.equal(found.at(5)!.codec, 'integer')
+      assert.equal(found.at(5)!.codec, 'blocks')
       assert.equal(found.at(-1)!.codec, 'raw')
     })
 
@@ -160,7 +160,7 @@ describe('createCodecChooser', () => {
 
     it('passes over candidates that a shape does not suit', async () => {
       assert.equal((await chosen(normal, 0.5, [40_000])).codec, 'ternary')
-      assert.equal((await chosen(normal, 0.05, [40, 100, 10])).codec, 'integer')
+      assert.equal((await chosen(normal, 0.05, [40, 100, 10])).codec, 'blocks')
     })
 
     it('passes over candidates that a value does not fit', async () => {

@@ -42,8 +42,8 @@ const autoParameters = {
  * what is not a matrix inside a layer loses nothing, whatever its shape. `auto` encodes a tensor with
  * each of the candidates and takes the one with the fewest bytes of those whose relative error is at
  * most `error`, of equals the first; a codec that refuses the tensor is passed over, and with `error: 0`
- * only exact codecs stand for choice. That reads the tensor about forty times and takes some twenty
- * times as long as encoding it with what is chosen. Throws `InvalidInputError` for a codec, a parameter or a scope that does not
+ * only exact codecs stand for choice. That reads the tensor about fifty times and takes up to
+ * thirty times as long as encoding it with what is chosen. Throws `InvalidInputError` for a codec, a parameter or a scope that does not
  * exist or is out of range.
  */
 export function createCodecChooser(choice: CodecChoice, context: EncodeContext): CodecChooser {
