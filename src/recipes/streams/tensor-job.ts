@@ -1,8 +1,8 @@
-import type { WeightDType } from '../tensors/dtype.ts'
-import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
-import { createLease, type Lease } from '../compute/lease.ts'
-import type { Plan } from './plan.ts'
-import { readAhead, type ReadRange } from '../checkpoints/read-ahead.ts'
+import { readAhead, type ReadRange } from '../../checkpoints/read-ahead.ts'
+import { createLease, type Lease } from '../../compute/lease.ts'
+import type { WeightDType } from '../../tensors/dtype.ts'
+import { elementsOf, type TensorSpec } from '../../tensors/tensor.ts'
+import type { Plan } from '../plan/plan.ts'
 
 /** What statistics over all tensors found, by the operator's index. */
 export type Findings = ReadonlyMap<number, unknown>
