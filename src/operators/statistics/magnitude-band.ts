@@ -1,5 +1,7 @@
 import type { Kernels, Region } from '../../compute/kernels.ts'
 import { type KeepLargest, largestSearchBytes } from '../../compute/largest.ts'
+import { rowElements } from '../../tensors/tensor.ts'
+import type { ChunkMap, TensorContext } from '../index.ts'
 import {
   createSelectionSearch,
   createTrim,
@@ -25,11 +27,36 @@ export interface BandSelection {
   readonly inner: Selection
 }
 
-/** Finds the band that `bandOf` gives for the elements of each tensor, or of all tensors together. */
-export function magnitudeBand(
-  over: Over,
-  bandOf: (elements: number) => Band,
-): Statistic<BandSelection> {
+/** What is ranked: the elements of each row, of each tensor, or of all tensors together. */
+export type Ranked = Over | 'row'
+
+/** The band that `bandOf` gives for so many elements; rows need no look beforehand. */
+export type BandOf = (elements: number) => Band
+
+export function bandStatistic(over: Ranked, bandOf: BandOf): Statistic<BandSelection> | undefined {
+  return over === 'row' ? undefined : magnitudeBand(over, bandOf)
+}
+
+/** Puts the band's elements into the output, +0 elsewhere. Needs two chunks of scratch. */
+export function openBand(
+  context: Pick<
+    TensorContext<unknown, BandSelection>,
+    'kernels' | 'spec' | 'statistic' | 'scratch'
+  >,
+  over: Ranked,
+  bandOf: BandOf,
+): ChunkMap {
+  const { kernels, spec, statistic, scratch } = context
+  const width = rowElements(spec)
+  const keep =
+    over === 'row'
+      ? createRowBand(kernels, width, bandOf(width), scratch)
+      : createBand(kernels, statistic, spec.name, scratch)
+  return ([x], out, _from, count) => keep(x!, out, count)
+}
+
+/** Finds the band of each tensor, or of all tensors together. */
+export function magnitudeBand(over: Over, bandOf: BandOf): Statistic<BandSelection> {
   return {
     scope: over,
     passes: searchPasses(over),
@@ -68,7 +95,7 @@ export function createBand(
 }
 
 /** The same for a band of every row; chunks hold whole rows of `width` elements. */
-export function createRowBand(
+function createRowBand(
   kernels: Kernels,
   width: number,
   { skip, keep }: Band,
