@@ -1,8 +1,7 @@
-import { rowElements } from '../tensors/tensor.ts'
 import { largestGraph } from './graphs/largest.ts'
 import { defineOperator } from './index.ts'
-import { type Band, createBand, createRowBand, magnitudeBand } from './statistics/magnitude-band.ts'
-import { keepsNone } from './statistics/top-magnitudes.ts'
+import { type Band, bandStatistic, openBand } from './statistics/magnitude-band.ts'
+import { keepsNone } from './statistics/selection.ts'
 
 /**
  * Magnitude pruning (the first step of TIES, Yadav et al., NeurIPS 2023): keeps exactly
@@ -34,15 +33,10 @@ export const operator = defineOperator({
   scope: 'matrices',
   unit: ({ over }) => (over === 'row' ? 'rows' : 'elements'),
   scratch: () => 2,
-  statistic: ({ over, ...rest }) =>
-    over === 'row' ? undefined : magnitudeBand(over, (elements) => bandOf(elements, rest)),
-  open({ kernels, spec, statistic, scratch, parameters: { over, ...rest } }) {
-    const width = rowElements(spec)
-    const keep =
-      over === 'row'
-        ? createRowBand(kernels, width, bandOf(width, rest), scratch)
-        : createBand(kernels, statistic, spec.name, scratch)
-    return ([x], out, _from, count) => keep(x!, out, count)
+  statistic: ({ over, ...rest }) => bandStatistic(over, (elements) => bandOf(elements, rest)),
+  open(context) {
+    const { over, ...rest } = context.parameters
+    return openBand(context, over, (elements) => bandOf(elements, rest))
   },
   graph({ kernels, spec, statistic }) {
     if (statistic === undefined || !keepsNone(statistic.inner)) return undefined

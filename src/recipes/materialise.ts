@@ -1,17 +1,17 @@
 import { findTensor } from '../checkpoints/find-tensor.ts'
+import { readAhead, type ReadRange } from '../checkpoints/read-ahead.ts'
 import { notWeights, type Weights } from '../checkpoints/weights.ts'
 import type { Region } from '../compute/kernels.ts'
 import { sliceRegion } from '../compute/slice-region.ts'
 import { dtypeBytes, isWeightDType, type WeightDType } from '../tensors/dtype.ts'
 import type { TensorSpec } from '../tensors/tensor.ts'
-import { openReader, openStream } from './delta-stream.ts'
 import { runsOnDevice, weightsOnDevice } from './device-weights.ts'
-import { type GatherOptions, gatherFindings } from './gather.ts'
-import { nodeAt, type PlanNode } from './plan-node.ts'
-import type { Plan } from './plan.ts'
-import { readAhead, type ReadRange } from '../checkpoints/read-ahead.ts'
+import { nodeAt, type PlanNode } from './plan/plan-node.ts'
+import type { Plan } from './plan/plan.ts'
+import { openReader, openStream } from './streams/delta-stream.ts'
+import { type GatherOptions, gatherFindings } from './streams/gather.ts'
+import { type Findings, startJob, type TensorJob } from './streams/tensor-job.ts'
 import { tiedCopies } from './tied-copies.ts'
-import { type Findings, startJob, type TensorJob } from './tensor-job.ts'
 
 /** Consecutive elements of a tensor in its dtype's bytes, valid until the next chunk is asked for. */
 export interface WeightChunk {

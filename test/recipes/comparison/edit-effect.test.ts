@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import type { DraftNode } from '../../src/recipes/canonical-recipe.ts'
-import { type EditEffect, measureEdits } from '../../src/recipes/edit-effect.ts'
-import { cosine, relativeChange } from '../../src/recipes/relation.ts'
-import { BLOCK_ELEMENTS } from '../../src/tensors/blocks.ts'
-import { dot, leaves, minus, planFor, valuesOf } from './small-model.ts'
+import type { DraftNode } from '../../../src/recipes/canonical-recipe.ts'
+import { type EditEffect, measureEdits } from '../../../src/recipes/comparison/edit-effect.ts'
+import { cosine, relativeChange } from '../../../src/recipes/comparison/relation.ts'
+import { BLOCK_ELEMENTS } from '../../../src/tensors/blocks.ts'
+import { dot, leaves, minus, planFor, valuesOf } from '../small-model.ts'
 
 const edit = (operator: string, parameters: object, input: DraftNode): DraftNode => ({
   operator,

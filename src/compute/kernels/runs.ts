@@ -1,4 +1,4 @@
-import { holdBits, holdFloats, holds, type Region } from './region.ts'
+import { holdFloats, holds, type Region } from './region.ts'
 
 /**
  * Where a call begins among elements that share scales: at `column` of a row of `columns`. `run`
@@ -10,8 +10,8 @@ export interface RunPosition {
   readonly run: number
 }
 
-/** Sums for scales, and scales with signs. */
-export interface SignsKernels {
+/** Sums over the elements that share a scale, and scales spread over them. */
+export interface RunsKernels {
   /**
    * For each run that these elements touch, from the first on, adds Σ |x| and how many are not zero
    * to a pair of f64 in `sums`; a run's piece of one call is summed as `sumMagnitudes` does.
@@ -23,12 +23,10 @@ export interface SignsKernels {
   fillRuns(scales: Region, out: Region, count: number, at: RunPosition): void
   /** Spreads one f32 per column. */
   fillColumns(scales: Region, out: Region, count: number, at: Omit<RunPosition, 'run'>): void
-  /** Where bits[i] = 0, out[i] becomes −out[i]; a zero stays as it is. */
-  applySigns(bits: Region, out: Region, count: number): void
 }
 
-/** What assembly/signs.ts exports. */
-export interface SignsExports {
+/** What assembly/runs.ts exports. */
+export interface RunsExports {
   sumRuns(
     x: number,
     count: number,
@@ -47,7 +45,6 @@ export interface SignsExports {
     run: number,
   ): void
   fillColumns(scales: number, out: number, count: number, column: number, columns: number): void
-  applySigns(bits: number, out: number, count: number): void
 }
 
 /** The scales that `count` elements from a position on touch. */
@@ -59,7 +56,7 @@ export function runsTouched(count: number, { column, columns, run }: RunPosition
   return rows * perRow + Math.floor((last % columns) / run) - Math.floor(column / run) + 1
 }
 
-export function bindSigns(wasm: SignsExports): SignsKernels {
+export function bindRuns(wasm: RunsExports): RunsKernels {
   return {
     sumRuns(x, count, at, sums) {
       holdFloats(count, x)
@@ -80,11 +77,6 @@ export function bindSigns(wasm: SignsExports): SignsKernels {
       holdFloats(count, out)
       holds(scales, columns * 4)
       wasm.fillColumns(scales.pointer, out.pointer, count, column, columns)
-    },
-    applySigns(bits, out, count) {
-      holdBits(count, bits)
-      holdFloats(count, out)
-      wasm.applySigns(bits.pointer, out.pointer, count)
     },
   }
 }

@@ -1,4 +1,4 @@
-import type { Kernels, Region } from '../compute/kernels.ts'
+import type { Kernels, Region } from '../../compute/kernels.ts'
 
 /** How a delta b stands to a delta a: sums in f64 over their elements. */
 export interface Relation {

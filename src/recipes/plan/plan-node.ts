@@ -1,10 +1,10 @@
-import type { DeltaSource } from '../codecs/manifest/manifest.ts'
-import { inScope, type Mode, type Operator, type Scope, type Unit } from '../operators/index.ts'
-import type { Statistic } from '../operators/statistics/statistic.ts'
-import type { ParameterValues } from '../parameters.ts'
-import type { Checkpoint } from '../tensors/checkpoint.ts'
-import { isWeightDType } from '../tensors/dtype.ts'
-import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
+import type { DeltaSource } from '../../codecs/manifest/manifest.ts'
+import { inScope, type Mode, type Operator, type Scope, type Unit } from '../../operators/index.ts'
+import type { Statistic } from '../../operators/statistics/statistic.ts'
+import type { ParameterValues } from '../../parameters.ts'
+import type { Checkpoint } from '../../tensors/checkpoint.ts'
+import { isWeightDType } from '../../tensors/dtype.ts'
+import { elementsOf, type TensorSpec } from '../../tensors/tensor.ts'
 
 /** A recipe's node with everything it refers to at hand. */
 export type PlanNode = ZeroStep | DeltaStep | WeightsStep | OperatorStep

@@ -3,15 +3,15 @@ import { openKernels } from '../../src/compute/open-kernels.ts'
 import { createRandom } from '../../src/random.ts'
 import { place } from './sample-floats.ts'
 
-describe('kernels: moments', () => {
+describe('kernels: sums of one block', () => {
   const kernels = openKernels()
-  const random = createRandom('moments')
+  const random = createRandom('sums')
   const floats = () => Float32Array.from({ length: 1003 }, () => random.normal())
   const [a, b] = [floats(), floats()]
   const [x, y] = [place(kernels, a), place(kernels, b)]
 
   for (const count of [0, 1, 3, 4, 5, 1000, 1003]) {
-    it(`of ${count} elements are those of f64`, () => {
+    it(`are those of f64 for ${count} elements`, () => {
       const values = [...a.subarray(0, count)]
       const sum = (terms: number[]) => terms.reduce((total, term) => total + term, 0)
       close(kernels.sum(x, count), sum(values), sum(values.map((value) => Math.abs(value))))
@@ -20,7 +20,7 @@ describe('kernels: moments', () => {
     })
   }
 
-  it('are 0 between equal tensors and about their own value', () => {
+  it('are 0 for squares between equal tensors and about their own value', () => {
     assert.equal(kernels.squaredDistance(x, x, 1003), 0)
     assert.equal(kernels.squaredDeviations(place(kernels, a.subarray(0, 1)), 1, a[0]!), 0)
   })

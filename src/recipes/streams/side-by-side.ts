@@ -1,8 +1,8 @@
-import type { Region } from '../compute/kernels.ts'
-import type { TensorSpec } from '../tensors/tensor.ts'
+import type { Region } from '../../compute/kernels.ts'
+import type { TensorSpec } from '../../tensors/tensor.ts'
+import { nodeAt, type PlanNode } from '../plan/plan-node.ts'
+import type { Plan } from '../plan/plan.ts'
 import { openStream } from './delta-stream.ts'
-import { nodeAt, type PlanNode } from './plan-node.ts'
-import type { Plan } from './plan.ts'
 import type { DeltaStream } from './stream-window.ts'
 import { type Findings, startJob } from './tensor-job.ts'
 

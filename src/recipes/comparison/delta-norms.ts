@@ -1,8 +1,8 @@
-import type { WeightDType } from '../tensors/dtype.ts'
-import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
-import { gatherFindings } from './gather.ts'
-import type { Plan } from './plan.ts'
-import { sideBySide } from './side-by-side.ts'
+import type { WeightDType } from '../../tensors/dtype.ts'
+import { elementsOf, type TensorSpec } from '../../tensors/tensor.ts'
+import type { Plan } from '../plan/plan.ts'
+import { gatherFindings } from '../streams/gather.ts'
+import { sideBySide } from '../streams/side-by-side.ts'
 
 /** How large a delta is in one tensor. */
 export interface TensorNorms {

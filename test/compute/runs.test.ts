@@ -6,9 +6,9 @@ import { InvalidInputError } from '../../src/errors.ts'
 import { createRandom } from '../../src/random.ts'
 import { blank, place } from './sample-floats.ts'
 
-describe('kernels: scales and signs', () => {
+describe('kernels: runs and columns', () => {
   const kernels = openKernels()
-  const random = createRandom('signs')
+  const random = createRandom('runs')
   const x = Float32Array.from({ length: 3001 }, () => (random.below(17) - 8) / 4)
   const input = place(kernels, x)
 
@@ -82,19 +82,6 @@ describe('kernels: scales and signs', () => {
     })
   }
 
-  it('puts signs before magnitudes and none before 0', () => {
-    const bits = kernels.allocate(400)
-    for (const count of [0, 1, 15, 16, 50, 3001]) {
-      kernels.packSigns(input, bits, count)
-      const out = place(kernels, x.map(Math.abs))
-      kernels.applySigns(bits, out, count)
-      assert.deepEqual(
-        [...out.f32.subarray(0, 3001)],
-        [...x].map((value, i) => (i < count ? value + 0 : Math.abs(value))),
-      )
-    }
-  })
-
   it('refuses regions that are too short', () => {
     const [short, long] = [kernels.allocate(64), kernels.allocate(4096)]
     const at = { column: 0, columns: 64, run: 1 }
@@ -102,6 +89,5 @@ describe('kernels: scales and signs', () => {
     assert.throws(() => kernels.sumColumns(long, 64, at, short), InvalidInputError)
     assert.throws(() => kernels.fillRuns(short, long, 64, at), InvalidInputError)
     assert.throws(() => kernels.fillColumns(long, short, 64, at), InvalidInputError)
-    assert.throws(() => kernels.applySigns(short, long, 1025), InvalidInputError)
   })
 })

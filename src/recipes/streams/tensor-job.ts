@@ -1,10 +1,10 @@
-import type { WeightDType } from '../tensors/dtype.ts'
-import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
-import type { Matrix } from '../compute/kernels.ts'
-import { createLease, type Lease } from '../compute/lease.ts'
-import { createProducts, type MatrixProducts } from '../compute/matrix/products.ts'
-import type { Plan } from './plan.ts'
-import { readAhead, type ReadRange } from '../checkpoints/read-ahead.ts'
+import { readAhead, type ReadRange } from '../../checkpoints/read-ahead.ts'
+import type { Matrix } from '../../compute/kernels.ts'
+import { createLease, type Lease } from '../../compute/lease.ts'
+import { createProducts, type MatrixProducts } from '../../compute/matrix/products.ts'
+import type { WeightDType } from '../../tensors/dtype.ts'
+import { elementsOf, type TensorSpec } from '../../tensors/tensor.ts'
+import type { Plan } from '../plan/plan.ts'
 
 /** What statistics over all tensors found, by the operator's index. */
 export type Findings = ReadonlyMap<number, unknown>

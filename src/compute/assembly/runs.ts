@@ -1,11 +1,8 @@
 /**
- * Scales and signs: magnitudes summed over the elements that share a scale, scales spread over them,
- * and signs put before them. Elements share a scale in *runs*, which a row's end cuts short, or by
- * *column*. A call begins at any column of a row.
+ * Magnitudes summed over the elements that share a scale, and scales spread over them. Elements share
+ * a scale in *runs*, which a row's end cuts short, or by *column*. A call begins at any column of a row.
  */
 
-import { bitAt, lanesOf } from './bits'
-import { held, lanes } from './first-page'
 import { sumMagnitudes } from './reduce'
 import { countMagnitude } from './select'
 
@@ -77,30 +74,4 @@ export function fillColumns(
     count -= length
     column = 0
   }
-}
-
-export function applySigns(bits: usize, out: usize, count: u32): void {
-  const zero = f32x4.splat(0)
-  const sign = held(0x80000000)
-  const lane0 = v128.load(lanes)
-  const lane1 = v128.load(lanes, 16)
-  const lane2 = v128.load(lanes, 32)
-  const lane3 = v128.load(lanes, 48)
-  const whole = out + ((count & ~15) << 2)
-  for (; out < whole; bits += 2, out += 64) {
-    const word = i32x4.splat(load<u16>(bits))
-    v128.store(out, signed(v128.load(out), lanesOf(word, lane0), sign, zero))
-    v128.store(out, signed(v128.load(out, 16), lanesOf(word, lane1), sign, zero), 16)
-    v128.store(out, signed(v128.load(out, 32), lanesOf(word, lane2), sign, zero), 32)
-    v128.store(out, signed(v128.load(out, 48), lanesOf(word, lane3), sign, zero), 48)
-  }
-  for (let i: u32 = 0; i < (count & 15); i++, out += 4) {
-    const magnitude = load<f32>(out)
-    if (!bitAt(bits, i) && magnitude != 0) store<f32>(out, -magnitude)
-  }
-}
-
-function signed(magnitude: v128, positive: v128, sign: v128, zero: v128): v128 {
-  const flip = v128.andnot(sign, positive)
-  return v128.xor(magnitude, v128.and(flip, f32x4.ne(magnitude, zero)))
 }

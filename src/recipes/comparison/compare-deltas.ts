@@ -1,11 +1,11 @@
-import type { Region } from '../compute/kernels.ts'
-import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
-import { gatherFindings } from './gather.ts'
-import { nodeAt } from './plan-node.ts'
-import type { Plan } from './plan.ts'
+import type { Region } from '../../compute/kernels.ts'
+import { elementsOf, type TensorSpec } from '../../tensors/tensor.ts'
+import { nodeAt } from '../plan/plan-node.ts'
+import type { Plan } from '../plan/plan.ts'
+import { gatherFindings } from '../streams/gather.ts'
+import { type DeltaView, sideBySide } from '../streams/side-by-side.ts'
+import { tiedCopies } from '../tied-copies.ts'
 import { createRelationSum, type Relation } from './relation.ts'
-import { type DeltaView, sideBySide } from './side-by-side.ts'
-import { tiedCopies } from './tied-copies.ts'
 
 /** How two deltas of one tensor stand to each other. */
 export interface TensorComparison extends Relation {

@@ -1,17 +1,26 @@
 import assert from 'node:assert/strict'
-import { cidOfValue, type CID } from '../../src/canonical.ts'
-import { loadCodecs } from '../../src/codecs/index.ts'
-import { openKernels } from '../../src/compute/open-kernels.ts'
-import { DeltaswarmError, NotFoundError } from '../../src/errors.ts'
-import { loadOperators } from '../../src/operators/index.ts'
-import { type DraftNode, type RecipeDraft, recipeOf } from '../../src/recipes/canonical-recipe.ts'
-import { type Plan, type PlanContext, planRecipe, type Sources } from '../../src/recipes/plan.ts'
-import type { Recipe } from '../../src/recipes/recipe.ts'
-import { BLOCK_ELEMENTS } from '../../src/tensors/blocks.ts'
-import type { Checkpoint } from '../../src/tensors/checkpoint.ts'
-import type { DType } from '../../src/tensors/dtype.ts'
-import { memoryCheckpoint } from '../checkpoints/memory.ts'
-import { memoryDelta } from './memory-delta.ts'
+import { cidOfValue, type CID } from '../../../src/canonical.ts'
+import { loadCodecs } from '../../../src/codecs/index.ts'
+import { openKernels } from '../../../src/compute/open-kernels.ts'
+import { DeltaswarmError, NotFoundError } from '../../../src/errors.ts'
+import { loadOperators } from '../../../src/operators/index.ts'
+import {
+  type DraftNode,
+  type RecipeDraft,
+  recipeOf,
+} from '../../../src/recipes/canonical-recipe.ts'
+import {
+  type Plan,
+  type PlanContext,
+  planRecipe,
+  type Sources,
+} from '../../../src/recipes/plan/plan.ts'
+import type { Recipe } from '../../../src/recipes/recipe.ts'
+import { BLOCK_ELEMENTS } from '../../../src/tensors/blocks.ts'
+import type { Checkpoint } from '../../../src/tensors/checkpoint.ts'
+import type { DType } from '../../../src/tensors/dtype.ts'
+import { memoryCheckpoint } from '../../checkpoints/memory.ts'
+import { memoryDelta } from '../memory-delta.ts'
 
 const kernels = openKernels()
 const entries = { operators: await loadOperators(), codecs: await loadCodecs() }

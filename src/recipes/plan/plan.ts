@@ -1,18 +1,18 @@
-import type { CID } from '../canonical.ts'
-import type { DeltaSource } from '../codecs/manifest/manifest.ts'
-import type { Kernels } from '../compute/kernels.ts'
+import type { CID } from '../../canonical.ts'
+import type { DeltaSource } from '../../codecs/manifest/manifest.ts'
+import type { Kernels } from '../../compute/kernels.ts'
 import {
   type DeltaswarmError,
   IncompatibleError,
   InvalidInputError,
   LimitError,
-} from '../errors.ts'
-import { BLOCK_ELEMENTS, CHUNK_ELEMENTS } from '../tensors/blocks.ts'
-import type { Checkpoint } from '../tensors/checkpoint.ts'
-import { bytesOf, type TensorSpec } from '../tensors/tensor.ts'
-import { type Entries, leavesOf, recipeId, recipeOf } from './canonical-recipe.ts'
+} from '../../errors.ts'
+import { BLOCK_ELEMENTS, CHUNK_ELEMENTS } from '../../tensors/blocks.ts'
+import type { Checkpoint } from '../../tensors/checkpoint.ts'
+import { bytesOf, type TensorSpec } from '../../tensors/tensor.ts'
+import { type Entries, leavesOf, recipeId, recipeOf } from '../canonical-recipe.ts'
+import type { Recipe, RecipeNode } from '../recipe.ts'
 import { memoryFor } from './plan-memory.ts'
-import { checkDelta, checkScopes, checkWeights, createProblems } from './plan-problems.ts'
 import {
   countStreams,
   nodeAt,
@@ -22,7 +22,7 @@ import {
   type PlanNode,
   zero,
 } from './plan-node.ts'
-import type { Recipe, RecipeNode } from './recipe.ts'
+import { checkDelta, checkScopes, checkWeights, createProblems } from './plan-problems.ts'
 
 /** Where leaves come from; each rejects with `NotFoundError` when it has none of that id. */
 export interface Sources {

@@ -1,11 +1,11 @@
-import type { Codec } from '../codecs/index.ts'
-import type { Registry } from '../registry.ts'
-import { BLOCK_ELEMENTS } from '../tensors/blocks.ts'
-import { dtypeBytes } from '../tensors/dtype.ts'
-import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
-import { tableBytes } from '../operators/statistics/statistic.ts'
+import type { Codec } from '../../codecs/index.ts'
+import { tableBytes } from '../../operators/statistics/statistic.ts'
+import type { Registry } from '../../registry.ts'
+import { BLOCK_ELEMENTS } from '../../tensors/blocks.ts'
+import { dtypeBytes } from '../../tensors/dtype.ts'
+import { elementsOf, type TensorSpec } from '../../tensors/tensor.ts'
+import { partElements, windowElements } from './part-elements.ts'
 import type { OperatorStep, PlanNode } from './plan-node.ts'
-import { partElements, windowElements } from './stream-window.ts'
 
 /** What a codec may hold while it encodes or reads a tensor, in blocks of f32. */
 const CODEC_BLOCKS = 8

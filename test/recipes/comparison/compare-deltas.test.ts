@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { compareDeltas } from '../../src/recipes/compare-deltas.ts'
-import { measureNorms } from '../../src/recipes/delta-norms.ts'
-import { BLOCK_ELEMENTS } from '../../src/tensors/blocks.ts'
-import { dot, leaves, minus, planFor, valuesOf } from './small-model.ts'
+import { compareDeltas } from '../../../src/recipes/comparison/compare-deltas.ts'
+import { measureNorms } from '../../../src/recipes/comparison/delta-norms.ts'
+import { BLOCK_ELEMENTS } from '../../../src/tensors/blocks.ts'
+import { dot, leaves, minus, planFor, valuesOf } from '../small-model.ts'
 
 function near(actual: number, expected: number): void {
   assert.ok(Math.abs(actual - expected) <= 1e-12 * Math.abs(expected), `${actual}, not ${expected}`)

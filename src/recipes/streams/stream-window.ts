@@ -1,9 +1,7 @@
-import type { Region } from '../compute/kernels.ts'
-import type { Lease } from '../compute/lease.ts'
-import { sliceRegion } from '../compute/slice-region.ts'
-import type { Unit } from '../operators/index.ts'
-import { rowBlockElements } from '../tensors/blocks.ts'
-import { elementsOf, rowElements, type TensorSpec } from '../tensors/tensor.ts'
+import type { Region } from '../../compute/kernels.ts'
+import type { Lease } from '../../compute/lease.ts'
+import { sliceRegion } from '../../compute/slice-region.ts'
+import { windowElements } from '../plan/part-elements.ts'
 
 /**
  * Puts elements `from … from+count` of a node's delta into `out`. Chunks are asked for in order; 0
@@ -15,20 +13,6 @@ export type DeltaStream = (out: Region, from: number, count: number) => Promise<
 export interface Window {
   /** Regions that begin with the elements `from … from+count`, valid until another range is asked for. */
   at(from: number, count: number): Promise<readonly Region[]>
-}
-
-/** Elements of one part of a tensor as `unit` cuts it, when chunks have `chunk` elements. */
-export function partElements(unit: Unit, spec: TensorSpec, chunk: number): number {
-  const elements = elementsOf(spec.shape)
-  if (unit === 'tensor' || elements === 0) return elements
-  if (unit === 'elements') return Math.min(chunk, elements)
-  const rows = rowBlockElements(rowElements(spec))
-  return Math.min(elements, Math.max(1, Math.floor(chunk / rows)) * rows)
-}
-
-/** Elements of a tensor that a window holds which reads `step` of them and shows at most `most`. */
-export function windowElements(elements: number, step: number, most: number): number {
-  return step === most ? Math.min(step, elements) : Math.min(step + most, elements)
 }
 
 export interface WindowInit {

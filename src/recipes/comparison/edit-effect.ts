@@ -1,10 +1,10 @@
-import { inScope } from '../operators/index.ts'
-import { compareNames, elementsOf, type TensorSpec } from '../tensors/tensor.ts'
-import { gatherFindings } from './gather.ts'
-import { nodeAt, type OperatorStep, type PlanNode } from './plan-node.ts'
-import type { Plan } from './plan.ts'
+import { inScope } from '../../operators/index.ts'
+import { compareNames, elementsOf, type TensorSpec } from '../../tensors/tensor.ts'
+import { nodeAt, type OperatorStep, type PlanNode } from '../plan/plan-node.ts'
+import type { Plan } from '../plan/plan.ts'
+import { gatherFindings } from '../streams/gather.ts'
+import { type DeltaView, sideBySide } from '../streams/side-by-side.ts'
 import { createRelationSum, type Relation, sumRelations } from './relation.ts'
-import { type DeltaView, sideBySide } from './side-by-side.ts'
 
 /** What one edit does to the delta it is given; a is the delta before it, b the one after. */
 export interface StepEffect {
