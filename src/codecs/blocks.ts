@@ -34,7 +34,7 @@ const splits = { 'equal-count': equalCount, 'equal-width': equalWidth, lloyd: ll
 /**
  * A sign and one of M magnitudes per element: the tensor's magnitudes in ascending order are cut
  * into M blocks, and each becomes the mean of its own. 1 + log₂ M bits per weight where blocks are
- * of equal count, fewer where they are not, and one more bit where a zero is kept. M = 1 is
+ * of equal count, fewer where they are not, and the entropy of where zeros are kept. M = 1 is
  * `bitdelta`; M = n, which fewer elements than blocks make of any M, loses nothing with blocks of
  * equal count. An error of equal-count blocks does not grow when every block is halved.
  *

@@ -108,7 +108,11 @@ export interface Codec<T extends ParameterTable = ParameterTable> {
    */
   open(tensor: EncodedTensor, sections: Sections, context: CodecContext): Promise<DeltaReader>
   /** The same value for a device; checks what `open` checks. `undefined` where there is no graph. */
-  graph?(tensor: EncodedTensor, sections: Sections): Promise<CodecGraph | undefined>
+  graph?(
+    tensor: EncodedTensor,
+    sections: Sections,
+    context: CodecContext,
+  ): Promise<CodecGraph | undefined>
 }
 
 /** Declares a codec; it exists to infer the names and types of the parameters. */

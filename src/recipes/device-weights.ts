@@ -75,7 +75,7 @@ async function decodeOnDevice(
   const { name, shape } = job.spec
   const tensor = node.source.tensors.get(name)!
   const codec = codecOf(node, name, codecs)
-  const graph = await codec.graph?.(tensor, node.source.sections(name))
+  const graph = await codec.graph?.(tensor, node.source.sections(name), { kernels })
   if (graph === undefined) return uploadNode(node, job, device)
   return withTensors(async (tensors) => {
     for (const { elements, fill } of graph.planes) {

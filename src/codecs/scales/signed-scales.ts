@@ -47,7 +47,7 @@ export async function encodeSignedScales(
       ? await activationScales(tensor, layout, activations, values.zeros, kernels)
       : means
   const scales = fitted.map((scale) => values.factor * scale)
-  const bytes = encodeScales(kernels, spec, stored.scaleDtype, scales)
+  const bytes = await encodeScales(kernels, spec, stored.scaleDtype, scales)
   using signs = createSignWriter(kernels, spec, sink, { zeros: values.zeros, zeroCount })
   using buffers = allocateBuffers(kernels, [blockCapacity(spec) * 4])
   const [out] = buffers.regions
