@@ -5,7 +5,6 @@ import {
   type Kernels,
   type Region,
 } from '../compute/kernels.ts'
-import { BLOCK_ELEMENTS } from '../tensors/blocks.ts'
 import { elementsOf } from '../tensors/tensor.ts'
 import { defineCodec, type DeltaTensor } from './index.ts'
 import { equalCount } from './partition/equal-count.ts'
@@ -34,13 +33,13 @@ const splits = { 'equal-count': equalCount, 'equal-width': equalWidth, lloyd: ll
 /**
  * A sign and one of M magnitudes per element: the tensor's magnitudes in ascending order are cut
  * into M blocks, and each becomes the mean of its own. 1 + log₂ M bits per weight where blocks are
- * of equal count, fewer where they are not, and the entropy of where zeros are kept. M = 1 is
+ * of equal count, fewer where they are not; a zero that is kept has neither. M = 1 is
  * `bitdelta`; M = n, which fewer elements than blocks make of any M, loses nothing with blocks of
  * equal count. An error of equal-count blocks does not grow when every block is halved.
  *
  * Sections: `signs` and `nonzero` (sections/signs.ts); `values`, M means as f32(Σ|Δ| ÷ count), in
- * f64 but the last rounding, element by element, 0 for a block that holds none; `indexes` for M > 1
- * (sections/indexes.ts). Zeros count in their block's mean.
+ * f64 but the last rounding, element by element, 0 for a block that holds none; `indexes` for M > 1,
+ * of the elements that have a sign (sections/indexes.ts). Zeros count in their block's mean.
  *
  * Decoded, without any arithmetic: the value of the element's block with its sign; +0 where `nonzero`
  * is 0 and where the value is.
@@ -88,14 +87,21 @@ export const codec = defineCodec({
     const bad = kernels.firstNonFinite(values, used)
     if (bad >= 0) throw outOfRange(spec.name, 'F32 values', means[bad])
     using signs = createSignWriter(kernels, spec, sink, { zeros: policy, zeroCount })
+    const { nonzero } = signs
+    using room = allocateBuffers(kernels, [nonzero ? capacity * 4 : 0])
+    const [changed] = room.regions
 
     const tally = createTally(kernels)
     table.set(partition)
     for await (const { count, delta } of eachBlock(tensor)) {
-      await signs.write(delta, count)
-      kernels.assignBlocks(delta, indexes, count, table)
-      if (used > 1) await sink(INDEXES, packIndexes(kernels, indexes, planes, count, used))
-      kernels.lookUpBlocks(indexes, values, out, count)
+      const kept = await signs.write(delta, count)
+      if (nonzero) kernels.compact(delta, nonzero, changed, count)
+      kernels.assignBlocks(nonzero ? changed : delta, indexes, kept, table)
+      if (used > 1 && kept > 0) {
+        await sink(INDEXES, packIndexes(kernels, indexes, planes, kept, used))
+      }
+      kernels.lookUpBlocks(indexes, values, nonzero ? changed : out, kept)
+      if (nonzero) kernels.expand(changed, nonzero, out, count)
       signs.apply(out, count)
       tally.add(delta, out, count)
     }
@@ -110,19 +116,19 @@ export const codec = defineCodec({
     const elements = elementsOf(spec.shape)
     checkSize(sections, VALUES, elements > 0 ? 4 : 0, 4 * Math.min(MAX_BLOCKS, elements))
     const blocks = sections.bytes(VALUES) / 4
-    const frames = blocks > 1 ? Math.ceil(elements / BLOCK_ELEMENTS) : 0
-    const most = blocks > 1 ? indexBytesAtMost(elements, blocks) : 0
-    checkSize(sections, INDEXES, frames * LEAST_FRAME, most)
+    checkSize(sections, INDEXES, 0, blocks > 1 ? indexBytesAtMost(elements, blocks) : 0)
     const found = await sections.read(VALUES, 0, sections.bytes(VALUES))
 
     const signs = openSigns(kernels, spec, sections, stored.zeros)
     const capacity = blockCapacity(spec)
+    const { nonzero } = signs
     const buffers = allocateBuffers(kernels, [
       capacity,
       8 * bitmapBytes(capacity),
       BLOCK_VALUES_BYTES,
+      nonzero ? capacity * 4 : 0,
     ])
-    const [indexes, planes, values] = buffers.regions
+    const [indexes, planes, values, changed] = buffers.regions
     const close = (): void => {
       signs.close()
       buffers[Symbol.dispose]()
@@ -137,10 +143,13 @@ export const codec = defineCodec({
     const reader = createSectionReader(sections, INDEXES)
     return createBlockReader(spec, {
       async read(out, count) {
-        await signs.read(count)
-        if (blocks > 1) await unpackIndexes(kernels, reader, indexes, planes, count, blocks)
-        const highest = kernels.lookUpBlocks(indexes, values, out, count)
+        const kept = await signs.read(count)
+        if (blocks > 1 && kept > 0) {
+          await unpackIndexes(kernels, reader, indexes, planes, kept, blocks)
+        }
+        const highest = kernels.lookUpBlocks(indexes, values, nonzero ? changed : out, kept)
         if (highest >= blocks) throw badEncoding('no such block', `below ${blocks}`, highest)
+        if (nonzero) kernels.expand(changed, nonzero, out, count)
         signs.apply(out, count)
       },
       end() {
@@ -154,8 +163,6 @@ export const codec = defineCodec({
 
 const VALUES = 'values'
 const INDEXES = 'indexes'
-/** A kind and one byte of bitmap. */
-const LEAST_FRAME = 2
 
 /** The means of a partition's blocks by one pass, as f64, and how many elements are zero. */
 async function blockMeans(tensor: DeltaTensor, partition: Partition, kernels: Kernels) {

@@ -23,7 +23,7 @@ export function compactBits(bits: usize, mask: usize, out: usize, count: u32): u
     used -= 64
     held = used == 0 ? 0 : word >> (found - used)
   }
-  const total = (<u32>(out - start) << 3) + used
+  const total = ((<u32>(out - start)) << 3) + used
   for (; used > 0; out++, held >>= 8) {
     store<u8>(out, <u8>held)
     used -= min(used, 8)
