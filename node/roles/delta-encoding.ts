@@ -23,8 +23,11 @@ export interface DeltaContent {
   plain?(spec: TensorSpec): DeltaTensor
 }
 
-/** What the author says of it, when it is known whether every codec was exact. */
-export type FactsOf = (exact: boolean) => Promise<DeltaFacts>
+/**
+ * What the author says of it. If every codec was exact, the sha256 of each tensor's post-trained bytes
+ * is known by its name.
+ */
+export type FactsOf = (exact?: ReadonlyMap<string, Uint8Array>) => Promise<DeltaFacts>
 
 export interface EncodedDelta extends WrittenDelta {
   /** Stored bits per changed weight, without the manifest. */
@@ -59,35 +62,44 @@ export async function encodeDelta(
   const changes: Loss[] = []
   const total = content.specs.reduce((sum, { shape }) => sum + F32_BYTES * elementsOf(shape), 0)
   let done = 0
-  for (const spec of content.specs) {
-    signal.throwIfAborted()
-    const tensor = content.tensor(spec)
-    const plain = content.plain?.(spec)
-    const codec = await content.codec(tensor, { signal })
-    await writer.add(async (sink) => {
-      if (plain === undefined) {
-        const encoded = await encodeTensor(tensor, codec, sink, engine)
-        stored.push(encoded)
-        changes.push(encoded.loss)
-        return encoded
-      }
-      const edited = await encodeEdited({ tensor, plain, codec }, sink, engine)
-      stored.push(edited.stored)
-      changes.push(edited.change)
-      return edited.stored
-    })
-    done += F32_BYTES * elementsOf(spec.shape)
-    onProgress({ phase: 'encoding', done, total, unit: 'bytes', detail: spec.name })
+  try {
+    for (const spec of content.specs) {
+      signal.throwIfAborted()
+      const tensor = content.tensor(spec)
+      const plain = content.plain?.(spec)
+      const codec = await content.codec(tensor, { signal })
+      await writer.add(async (sink) => {
+        if (plain === undefined) {
+          const encoded = await encodeTensor(tensor, codec, sink, engine)
+          stored.push(encoded)
+          changes.push(encoded.loss)
+          return encoded
+        }
+        const edited = await encodeEdited({ tensor, plain, codec }, sink, engine)
+        stored.push(edited.stored)
+        changes.push(edited.change)
+        return edited.stored
+      })
+      done += F32_BYTES * elementsOf(spec.shape)
+      onProgress({ phase: 'encoding', done, total, unit: 'bytes', detail: spec.name })
+    }
+    const exact = stored.every(({ codec }) => engine.codecs.get(codec).exact)
+    const facts = await factsOf(exact ? postHashes(stored) : undefined)
+    const written = await writer.finish(facts)
+    return {
+      ...written,
+      bpw: (8 * written.root.bytes) / Math.max(1, written.root.elements),
+      relativeError: relativeError(stored.map(({ loss }) => loss)),
+      editError: relativeError(changes),
+      perTensor: stored.map(describeStored),
+    }
+  } finally {
+    await writer.settle()
   }
-  const exact = stored.every(({ codec }) => engine.codecs.get(codec).exact)
-  const written = await writer.finish(await factsOf(exact))
-  return {
-    ...written,
-    bpw: (8 * written.root.bytes) / Math.max(1, written.root.elements),
-    relativeError: relativeError(stored.map(({ loss }) => loss)),
-    editError: relativeError(changes),
-    perTensor: stored.map(describeStored),
-  }
+}
+
+function postHashes(stored: readonly StoredTensor[]): ReadonlyMap<string, Uint8Array> {
+  return new Map(stored.map(({ spec, sha256 }) => [spec.name, sha256]))
 }
 
 function describeStored({ spec, codec, parameters, bytes, loss }: StoredTensor): PublishedTensor {

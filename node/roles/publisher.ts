@@ -89,10 +89,10 @@ export async function publish(
         ? { tensor: plain }
         : { tensor: ({ name }: { name: string }) => edited.tensor(name), plain }),
     }
-    const factsOf = async (exact: boolean) => ({
+    const factsOf = async (exact?: ReadonlyMap<string, Uint8Array>) => ({
       base: base.id,
       ...(exact && edited === undefined
-        ? { post: (await weightsId(post.checkpoint, { signal: options.signal })).id }
+        ? { post: (await weightsId(post.checkpoint, { signal: options.signal, known: exact })).id }
         : {}),
       // Weights without a configuration can be stored, merged and written, only not measured.
       architecture: base.folder.architecture ?? post.architecture ?? 'unknown',

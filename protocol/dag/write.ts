@@ -47,6 +47,8 @@ export interface DeltaWriter {
   add(encode: (sink: SectionSink) => Promise<EncodedTensor>): Promise<void>
   /** Stores the last index node and the root. Rejects as `encodeRoot` throws. */
   finish(facts: DeltaFacts): Promise<WrittenDelta>
+  /** After a failure: resolves when no block is on its way to the blockstore any more. */
+  settle(): Promise<void>
 }
 
 export function createDeltaWriter(blockstore: Blockstore): DeltaWriter {
@@ -120,6 +122,8 @@ export function createDeltaWriter(blockstore: Blockstore): DeltaWriter {
       const ownBytes = [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0)
       return { cid, root, ownBytes, blocks: sizes.size }
     },
+
+    settle: () => packer.settle(),
   }
 }
 

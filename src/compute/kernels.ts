@@ -19,6 +19,7 @@ import type { ReduceKernels } from './kernels/reduce.ts'
 import type { SelectKernels } from './kernels/select.ts'
 import type { SignPlanesKernels } from './kernels/sign-planes.ts'
 import type { SignsKernels } from './kernels/signs.ts'
+import type { SymmetricKernels } from './kernels/symmetric.ts'
 import type { Region } from './kernels/region.ts'
 
 export {
@@ -68,7 +69,8 @@ export interface Kernels
     ReduceKernels,
     SelectKernels,
     SignPlanesKernels,
-    SignsKernels {}
+    SignsKernels,
+    SymmetricKernels {}
 
 /** The kernels' memory, which hands out regions, and their threads. */
 export interface Memory extends AsyncDisposable {

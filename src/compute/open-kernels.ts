@@ -24,6 +24,7 @@ import { bindReduce, type ReduceExports } from './kernels/reduce.ts'
 import { bindSelect, type SelectExports } from './kernels/select.ts'
 import { bindSignPlanes, type SignPlanesExports } from './kernels/sign-planes.ts'
 import { bindSigns, type SignsExports } from './kernels/signs.ts'
+import { bindSymmetric, type SymmetricExports } from './kernels/symmetric.ts'
 import { createRegions } from './regions.ts'
 import { compile, createSharedMemory, instantiate, PAGE_BYTES } from './web-assembly.ts'
 
@@ -50,7 +51,8 @@ type Exports = BitsExports &
   ReduceExports &
   SelectExports &
   SignPlanesExports &
-  SignsExports
+  SignsExports &
+  SymmetricExports
 
 export interface KernelsInit {
   /** What the memory may grow to, rounded down to 64 KiB pages; 4 GiB unless given. */
@@ -118,6 +120,7 @@ export function openKernels(init: KernelsInit = {}): Kernels {
     ...bindSelect(wasm),
     ...bindSignPlanes(wasm),
     ...bindSigns(wasm),
+    ...bindSymmetric(wasm),
   }
 }
 

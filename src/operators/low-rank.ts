@@ -1,6 +1,5 @@
 import { createLease } from '../compute/lease.ts'
 import { matrixOf } from '../compute/matrix/matrix.ts'
-import { createProducts } from '../compute/matrix/products.ts'
 import { svdBytes, type Truncation, truncatedSvd } from '../compute/matrix/truncated-svd.ts'
 import type { Parameter, ParameterValues } from '../parameters.ts'
 import type { TensorSpec } from '../tensors/tensor.ts'
@@ -48,6 +47,7 @@ export const operator = defineOperator({
   parameters: amounts,
   scope: 'matrices',
   unit: () => 'tensor',
+  multiplies: true,
   parametersFor(given) {
     const names = Object.keys(amounts) as (keyof typeof amounts)[]
     const name = names.find((each) => given[each] !== undefined) ?? 'rank'
@@ -58,7 +58,7 @@ export const operator = defineOperator({
     const [rows, columns] = spec.shape
     return truncation === undefined ? 0 : svdBytes(rows!, columns!, truncation)
   },
-  open({ kernels, spec, parameters }) {
+  open({ kernels, spec, parameters, products: productsWith, signal }) {
     const truncation = truncationOf(spec, parameters)
     return async ([x], out, _from, count) => {
       if (truncation === undefined) {
@@ -68,9 +68,9 @@ export const operator = defineOperator({
       const [rows, columns] = spec.shape as [number, number]
       const lease = createLease(kernels)
       try {
-        const products = createProducts(kernels, lease)
         const matrix = matrixOf(x!, rows, columns)
-        const { left, right } = await truncatedSvd(products, matrix, truncation, lease)
+        const products = productsWith(matrix, lease)
+        const { left, right } = await truncatedSvd(products, matrix, truncation, lease, { signal })
         await products.multiply(left, right, matrixOf(out, rows, columns))
       } finally {
         await lease.release()

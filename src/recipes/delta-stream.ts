@@ -153,7 +153,7 @@ function contextOf(
   { mode, parameters, inputs }: OperatorStep,
   scratch: readonly Region[],
   statistic: unknown,
-  { plan: { context }, spec }: TensorJob,
+  { plan: { context }, spec, products, signal }: TensorJob,
 ): OperatorContext {
   const { kernels, codecs } = context
   return {
@@ -165,5 +165,7 @@ function contextOf(
     inputs: inputs.length,
     statistic,
     scratch,
+    products,
+    signal,
   }
 }

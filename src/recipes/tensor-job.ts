@@ -1,6 +1,8 @@
 import type { WeightDType } from '../tensors/dtype.ts'
 import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
+import type { Matrix } from '../compute/kernels.ts'
 import { createLease, type Lease } from '../compute/lease.ts'
+import { createProducts, type MatrixProducts } from '../compute/matrix/products.ts'
 import type { Plan } from './plan.ts'
 import { readAhead, type ReadRange } from '../checkpoints/read-ahead.ts'
 
@@ -24,6 +26,9 @@ export interface TensorJob {
    * signal fires.
    */
   parts(elements?: number): Iterable<{ from: number; count: number }>
+  /** `TensorContext.products`; the kernels' own unless the tensor is made for a device. */
+  products(matrix: Matrix, lease: Lease): MatrixProducts
+  readonly signal: AbortSignal | undefined
 }
 
 export interface JobInit {
@@ -45,6 +50,8 @@ export function startJob(plan: Plan, spec: TensorSpec, { findings, signal }: Job
     findings,
     lease,
     base: readAhead(plan.base, spec, chunk, lease),
+    products: (_matrix, lease) => createProducts(plan.context.kernels, lease),
+    signal,
     *parts(part = chunk) {
       for (let from = 0; from < elements; from += part) {
         signal?.throwIfAborted()

@@ -222,6 +222,34 @@ describe('the blocks of a delta', () => {
     })
   })
 
+  it('are stored one at a time, before their index node and the root', async () => {
+    const order: string[] = []
+    let busy = 0
+    const memory = createMemoryBlockstore()
+    const slow: Blockstore = {
+      ...memory,
+      async put(cid, bytes) {
+        assert.equal(++busy, 1)
+        await new Promise((resolve) => setImmediate(resolve))
+        order.push(cid.code === RAW ? 'leaf' : 'node')
+        await memory.put(cid, bytes)
+        busy--
+      },
+    }
+    await write(slow, [{ name: 'a', sections: { signs: noise(3 * MIB, 1), scale: noise(4, 2) } }])
+    assert.deepEqual(order, ['leaf', 'leaf', 'leaf', 'leaf', 'node', 'node'])
+  })
+
+  it('are not finished when one of them cannot be stored', async () => {
+    const memory = createMemoryBlockstore()
+    const full = new Error('the disk is full')
+    const broken: Blockstore = { ...memory, put: () => Promise.reject(full) }
+    for (const length of [100, 100 * KIB, 3 * MIB]) {
+      const tensors = [{ name: 'a', sections: { signs: noise(length, 1) } }]
+      await assert.rejects(write(broken, tensors), full)
+    }
+  })
+
   it('describe a delta that changes nothing', async () => {
     const blockstore = createMemoryBlockstore()
     const { cid } = await write(blockstore, [])
