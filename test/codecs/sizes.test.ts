@@ -66,6 +66,10 @@ const cases: readonly (readonly [codec: string, parameters: ParameterValues, Sto
 
 type Case = (typeof cases)[number]
 
+const firstOfEach = cases.filter(
+  ([codec], i) => cases.findIndex(([other]) => other === codec) === i,
+)
+
 function inBlocks(
   split: string,
   blocks: number,
@@ -93,7 +97,7 @@ describe('sizes on fine-tunes of 1 Mi elements', () => {
   })
 
   for (const kind of kinds) {
-    for (const [codec, parameters, stored] of cases) {
+    for (const [codec, parameters, stored] of kind === 'dense' ? cases : firstOfEach) {
       const use = Object.entries(parameters).flat().join(' ')
       it(`follow the entropy of what is stored: ${codec} ${use} of ${kind} changes`, async () => {
         const pair = pairs.get(kind)!
