@@ -24,6 +24,7 @@ export { type Weights, weightsOf } from './checkpoints/weights.ts'
 export { type FolderContent, writeFolder } from './checkpoints/write-folder.ts'
 export {
   type Activations,
+  type Calibration,
   type Codec,
   type CodecContext,
   type DeltaTensor,
@@ -39,6 +40,7 @@ export {
   createCodecChooser,
 } from './codecs/manifest/choose-codec.ts'
 export {
+  type EncodeContext,
   encodeTensor,
   type Loss,
   relativeError,
@@ -65,6 +67,7 @@ export {
 } from './codecs/manifest/manifest.ts'
 export { verifyTensor } from './codecs/manifest/verify.ts'
 export { refitScales } from './codecs/residual/refit-scales.ts'
+export { calibrationOf } from './codecs/scales/calibration.ts'
 export { checkKernels } from './compute/check-kernels.ts'
 export { type Kernels, type Matrix, type Region } from './compute/kernels.ts'
 export { createLease, type Lease } from './compute/lease.ts'
@@ -159,4 +162,5 @@ export { loadRegistry, type Registry, registryOf } from './registry.ts'
 export { loadStrategies, type Strategy } from './search/index.ts'
 export type { Checkpoint } from './tensors/checkpoint.ts'
 export { weightDTypes } from './tensors/dtype.ts'
+export { canonicalScope } from './tensors/scope.ts'
 export { compareNames, elementsOf, sameShape, type TensorSpec } from './tensors/tensor.ts'

@@ -70,13 +70,22 @@ export interface CodecGraph {
 export interface CodecContext {
   readonly kernels: Kernels
   /** Inputs of a tensor on some data, where known: scales are then fitted to its outputs. */
-  readonly calibration?: ((tensor: string) => Activations | undefined) | undefined
+  readonly calibration?: Calibration | undefined
 }
+
+/** Reads the inputs of one tensor; `undefined` where none are known. */
+export type Calibration = (tensor: string) => Promise<Activations | undefined>
 
 /** `rows` × (elements of one row of the tensor), in row-major order. */
 export interface Activations {
   readonly rows: number
   readonly activations: Float32Array
+}
+
+/** A tensor that is stored already, of which another may share sections. */
+export interface Sibling {
+  readonly tensor: EncodedTensor
+  readonly sections: Sections
 }
 
 export interface Codec<T extends ParameterTable = ParameterTable> {
@@ -99,6 +108,16 @@ export interface Codec<T extends ParameterTable = ParameterTable> {
   encode(
     tensor: DeltaTensor,
     parameters: ValuesOf<T>,
+    sink: SectionSink,
+    context: CodecContext,
+  ): Promise<Encoding>
+  /**
+   * Stores the tensor with the parameters of a sibling of this codec and shape, and with sections that
+   * it shares where that can be; throws `IncompatibleError` `E_SIBLING` for another codec or shape.
+   */
+  encodeLike?(
+    tensor: DeltaTensor,
+    sibling: Sibling,
     sink: SectionSink,
     context: CodecContext,
   ): Promise<Encoding>

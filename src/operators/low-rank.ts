@@ -1,6 +1,7 @@
 import { createLease } from '../compute/lease.ts'
 import { matrixOf } from '../compute/matrix/matrix.ts'
 import { svdBytes, type Truncation, truncatedSvd } from '../compute/matrix/truncated-svd.ts'
+import { InvalidInputError } from '../errors.ts'
 import type { Parameter, ParameterValues } from '../parameters.ts'
 import type { TensorSpec } from '../tensors/tensor.ts'
 import { defineOperator } from './index.ts'
@@ -50,7 +51,9 @@ export const operator = defineOperator({
   multiplies: true,
   parametersFor(given) {
     const names = Object.keys(amounts) as (keyof typeof amounts)[]
-    const name = names.find((each) => given[each] !== undefined) ?? 'rank'
+    const chosen = names.filter((name) => given[name] !== undefined)
+    if (chosen.length > 1) throw ambiguous(names, chosen)
+    const [name = 'rank'] = chosen
     return { [name]: amounts[name] }
   },
   memory(spec, parameters) {
@@ -86,4 +89,12 @@ function truncationOf({ shape }: TensorSpec, parameters: ParameterValues): Trunc
   const most = rank ?? (fraction === undefined ? size : Math.floor(fraction * size))
   if (shape.length !== 2 || (most >= size && energy === 1)) return undefined
   return { rank: most, energy }
+}
+
+function ambiguous(names: readonly string[], chosen: readonly string[]): InvalidInputError {
+  return new InvalidInputError('E_PARAMETERS_EXCLUSIVE', 'low-rank is told its rank twice', {
+    expected: `one of ${names.join(', ')}`,
+    actual: chosen.join(' and '),
+    fix: 'leave all but one out',
+  })
 }

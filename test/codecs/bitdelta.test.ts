@@ -267,7 +267,7 @@ describe('bitdelta codec', () => {
       const [outputs, inputs, rows] = [5, 12, 7]
       const values = Float32Array.from({ length: outputs * inputs }, () => random() - 0.5)
       const activations = Float32Array.from({ length: rows * inputs }, () => random() - 0.3)
-      const calibration = () => ({ rows, activations })
+      const calibration = () => Promise.resolve({ rows, activations })
       /** X·v of one row of a matrix. */
       const respond = (matrix: ArrayLike<number>, row: number): number[] =>
         Array.from({ length: rows }, (_, n) => {
@@ -297,7 +297,7 @@ describe('bitdelta codec', () => {
     })
 
     it('refuses activations of another width', async () => {
-      const calibration = () => ({ rows: 2, activations: new Float32Array(6) })
+      const calibration = () => Promise.resolve({ rows: 2, activations: new Float32Array(6) })
       await assert.rejects(
         encodeMatrix(golden, [2, 2], {}, calibration),
         (error) => error instanceof IncompatibleError && error.id === 'E_CALIBRATION',

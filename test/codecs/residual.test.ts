@@ -119,7 +119,10 @@ describe('residual codec', () => {
     const [outputs, inputs, rows, bits] = [4, 16, 9, 2]
     const delta = Float32Array.from({ length: outputs * inputs }, () => random() - 0.5)
     const activations = Float32Array.from({ length: rows * inputs }, () => random() - 0.2)
-    const init = { shape: [outputs, inputs], calibration: () => ({ rows, activations }) }
+    const init = {
+      shape: [outputs, inputs],
+      calibration: () => Promise.resolve({ rows, activations }),
+    }
     for (const scales of ['matrix', 'row']) {
       const parameters = { bits, scales, scaleDtype: 'F32' }
       const plain = await encode(delta, parameters, { shape: [outputs, inputs] })

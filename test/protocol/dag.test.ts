@@ -116,8 +116,8 @@ describe('the blocks of a delta', () => {
             ),
           }))
           const blockstore = createMemoryBlockstore()
-          const { cid, root, ownBytes, blocks } = await write(blockstore, tensors, piece)
-          assert.equal(blocks, blockstore.size)
+          const { cid, root, ownBytes, sizes } = await write(blockstore, tensors, piece)
+          assert.equal(sizes.size, blockstore.size)
           assert.deepEqual(await measureDag(blockstore, cid), { ownBytes, closureBytes: ownBytes })
           const delta = await openDelta(blockstore, cid)
           assert.deepEqual(delta.root, root)

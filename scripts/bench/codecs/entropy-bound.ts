@@ -1,8 +1,13 @@
 import { readFactor } from '../../../src/codecs/factors/factor-section.ts'
 import { allocateBuffers } from '../../../src/codecs/sections/block.ts'
-import { createSectionReader } from '../../../src/codecs/sections/section-reader.ts'
+import { decodeMask, maskScratchBytes } from '../../../src/codecs/sections/mask.ts'
+import {
+  createSectionReader,
+  type SectionReader,
+} from '../../../src/codecs/sections/section-reader.ts'
 import { createValueReader, valueScratchBytes } from '../../../src/codecs/sections/values.ts'
 import { type Kernels, matrixOf } from '../../../src/index.ts'
+import { BLOCK_ELEMENTS } from '../../../src/tensors/blocks.ts'
 import { dtypeBytes } from '../../../src/tensors/dtype.ts'
 import { createConditionalEntropy } from '../conditional-entropy.ts'
 import type { ChangedTensor } from './changed-tensor.ts'
@@ -46,17 +51,30 @@ type Bound = (coded: Coded) => number | Promise<number>
 const signs: Bound = ({ delta, sections }) =>
   entropyBits(delta, Math.sign) + 8 * sections.bytes('scale')
 
+/** The bits of a section of masks. */
+async function readBits(kernels: Kernels, reader: SectionReader, elements: number) {
+  using buffers = allocateBuffers(kernels, [BLOCK_ELEMENTS / 8, maskScratchBytes(BLOCK_ELEMENTS)])
+  const [bits, scratch] = buffers.regions
+  const result = new Float32Array(elements)
+  for (let from = 0; from < elements; from += BLOCK_ELEMENTS) {
+    const count = Math.min(BLOCK_ELEMENTS, elements - from)
+    await decodeMask(kernels, reader, bits, count, scratch)
+    for (let i = 0; i < count; i++) result[from + i] = (bits.u8[i >> 3]! >> (i & 7)) & 1
+  }
+  return result
+}
+
 /** By codec; signs of `bitdelta` and `noise` keep zeros here. */
 const bounds: Readonly<Record<string, Bound>> = {
   bitdelta: signs,
   noise: signs,
   ternary: ({ decoded, sections }) => entropyBits(decoded, Math.sign) + 8 * sections.bytes('scale'),
   blocks: ({ decoded, sections }) => entropyBits(decoded) + 8 * sections.bytes('values'),
-  async residual({ tensor, sections, decoded }) {
+  async residual({ tensor, sections, decoded, kernels }) {
     let bits = 8 * sections.bytes('scale')
     for (let plane = 0; plane < Number(tensor.parameters['bits']); plane++) {
-      const bytes = await sections.read(`signs${plane}`, 0, sections.bytes(`signs${plane}`))
-      bits += entropyBits(decoded.map((_, i) => (bytes[i >> 3]! >> (i & 7)) & 1))
+      const reader = createSectionReader(sections, `signs${plane}`)
+      bits += entropyBits(await readBits(kernels, reader, decoded.length))
     }
     return bits
   },
