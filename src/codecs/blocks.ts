@@ -39,13 +39,13 @@ const splits = { 'equal-count': equalCount, 'equal-width': equalWidth, lloyd: ll
 /**
  * A sign and one of M magnitudes per element: the tensor's magnitudes in ascending order are cut
  * into M blocks, and each becomes the mean of its own. 1 + log₂ M bits per weight where blocks are
- * of equal count, fewer where they are not, and the entropy of where zeros are kept. M = 1 is
+ * of equal count, fewer where they are not; a zero that is kept has neither. M = 1 is
  * `bitdelta`; M = n, which fewer elements than blocks make of any M, loses nothing with blocks of
  * equal count. An error of equal-count blocks does not grow when every block is halved.
  *
  * Sections: `signs` and `nonzero` (sections/signs.ts); `values`, M means as f32(Σ|Δ| ÷ count), in
- * f64 but the last rounding, element by element, 0 for a block that holds none; `indexes` for M > 1
- * (sections/codes.ts). Zeros count in their block's mean.
+ * f64 but the last rounding, element by element, 0 for a block that holds none; `indexes` for M > 1,
+ * of the elements that have a sign (sections/codes.ts). Zeros count in their block's mean.
  *
  * Decoded, without any arithmetic: the value of the element's block with its sign; +0 where `nonzero`
  * is 0 and where the value is.
@@ -94,14 +94,21 @@ export const codec = defineCodec({
     const bad = kernels.firstNonFinite(values, used)
     if (bad >= 0) throw outOfRange(spec.name, 'F32 values', means[bad])
     using signs = createSignWriter(kernels, spec, sink, { zeros: policy, zeroCount })
+    const { nonzero } = signs
+    using room = allocateBuffers(kernels, [nonzero ? capacity * 4 : 0])
+    const [changed] = room.regions
 
     const tally = createTally(kernels)
     table.set(partition)
     for await (const { count, delta } of eachBlock(tensor)) {
-      await signs.write(delta, count)
-      kernels.assignBlocks(delta, indexes, count, table)
-      if (used > 1) await sink(INDEXES, encodeCodes(kernels, indexes, count, form, codes))
-      kernels.lookUpBlocks(indexes, values, out, count)
+      const kept = await signs.write(delta, count)
+      if (nonzero) kernels.compact(delta, nonzero, changed, count)
+      kernels.assignBlocks(nonzero ? changed : delta, indexes, kept, table)
+      if (used > 1 && kept > 0) {
+        await sink(INDEXES, encodeCodes(kernels, indexes, kept, form, codes))
+      }
+      kernels.lookUpBlocks(indexes, values, nonzero ? changed : out, kept)
+      if (nonzero) kernels.expand(changed, nonzero, out, count)
       signs.apply(out, count)
       tally.add(delta, out, count)
     }
@@ -117,17 +124,19 @@ export const codec = defineCodec({
     checkSize(sections, VALUES, elements > 0 ? 4 : 0, 4 * Math.min(MAX_BLOCKS, elements))
     const blocks = sections.bytes(VALUES) / 4
     const form = codesInBitmaps(bitsFor(blocks))
-    checkSize(sections, INDEXES, ...codeBytes(blocks > 1 ? elements : 0, form))
+    checkSize(sections, INDEXES, 0, blocks > 1 ? codeBytes(elements, form)[1] : 0)
     const found = await sections.read(VALUES, 0, sections.bytes(VALUES))
 
     const signs = openSigns(kernels, spec, sections, stored.zeros)
     const capacity = blockCapacity(spec)
+    const { nonzero } = signs
     const buffers = allocateBuffers(kernels, [
       capacity,
       codeScratchBytes(capacity, form),
       BLOCK_VALUES_BYTES,
+      nonzero ? capacity * 4 : 0,
     ])
-    const [indexes, codes, values] = buffers.regions
+    const [indexes, codes, values, changed] = buffers.regions
     const close = (): void => {
       signs.close()
       buffers[Symbol.dispose]()
@@ -142,10 +151,13 @@ export const codec = defineCodec({
     const reader = createSectionReader(sections, INDEXES)
     return createBlockReader(spec, {
       async read(out, count) {
-        await signs.read(count)
-        if (blocks > 1) await decodeCodes(kernels, reader, indexes, count, form, codes)
-        const highest = kernels.lookUpBlocks(indexes, values, out, count)
+        const kept = await signs.read(count)
+        if (blocks > 1 && kept > 0) {
+          await decodeCodes(kernels, reader, indexes, kept, form, codes)
+        }
+        const highest = kernels.lookUpBlocks(indexes, values, nonzero ? changed : out, kept)
         if (highest >= blocks) throw badEncoding('no such block', `below ${blocks}`, highest)
+        if (nonzero) kernels.expand(changed, nonzero, out, count)
         signs.apply(out, count)
       },
       end() {

@@ -1,5 +1,6 @@
 import type { BitsKernels } from './kernels/bits.ts'
 import type { BlocksKernels } from './kernels/blocks.ts'
+import type { CompactBitsKernels } from './kernels/compact-bits.ts'
 import type { ConvertKernels } from './kernels/convert.ts'
 import type { DeltasKernels } from './kernels/deltas.ts'
 import type { ElectKernels } from './kernels/elect.ts'
@@ -48,6 +49,7 @@ export interface Kernels
     Memory,
     BitsKernels,
     BlocksKernels,
+    CompactBitsKernels,
     ConvertKernels,
     DeltasKernels,
     ElectKernels,

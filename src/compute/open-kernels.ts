@@ -5,6 +5,7 @@ import { createKernelPool, reservedPages } from './kernel-pool.ts'
 import { kernelsWasm } from './kernels-wasm.ts'
 import { bindBits, type BitsExports } from './kernels/bits.ts'
 import { bindBlocks, type BlocksExports } from './kernels/blocks.ts'
+import { bindCompactBits, type CompactBitsExports } from './kernels/compact-bits.ts'
 import { bindConvert, type ConvertExports } from './kernels/convert.ts'
 import { bindDeltas, type DeltasExports } from './kernels/deltas.ts'
 import { bindElect, type ElectExports } from './kernels/elect.ts'
@@ -31,6 +32,7 @@ const MAXIMUM_BYTES = 2 ** 32
 
 type Exports = BitsExports &
   BlocksExports &
+  CompactBitsExports &
   ConvertExports &
   DeltasExports &
   ElectExports &
@@ -97,6 +99,7 @@ export function openKernels(init: KernelsInit = {}): Kernels {
     [Symbol.asyncDispose]: () => close(),
     ...bindBits(wasm),
     ...bindBlocks(wasm),
+    ...bindCompactBits(wasm),
     ...bindConvert(wasm),
     ...bindDeltas(wasm),
     ...bindElect(wasm),
