@@ -118,6 +118,7 @@ const uses: Readonly<Record<string, Use>> = {
     b.u32[n - 2] = before
     return found
   },
+  firstNonFinite16: ({ kernels: k, a }, n) => k.firstNonFiniteOf('BF16', a, n),
   'firstNonFinite of none': ({ kernels: k, b }, n) => k.firstNonFinite(b, n),
 }
 
