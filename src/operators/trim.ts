@@ -9,6 +9,10 @@ import { keepsNone } from './statistics/top-magnitudes.ts'
  * ⌊density · n⌋ of the n elements of each tensor, of each row or of all tensors together; the rest
  * becomes +0. Of equals those with the lowest index count as larger. `drop: largest` keeps the small
  * ones instead, as FusionBench's `major` does.
+ *
+ * Mode official keeps one more, and all that equal it, of a tensor or of all: the authors' code compares
+ * with ≥ the value of rank ⌊density · n⌋ + 1. Rows, and `drop: largest`, are no part of that code and
+ * keep exactly their share in every mode, as paper and mergekit do.
  */
 export const operator = defineOperator({
   id: 'trim',
@@ -34,8 +38,18 @@ export const operator = defineOperator({
   scope: 'matrices',
   unit: ({ over }) => (over === 'row' ? 'rows' : 'elements'),
   scratch: () => 2,
-  statistic: ({ over, ...rest }) =>
-    over === 'row' ? undefined : magnitudeBand(over, (elements) => bandOf(elements, rest)),
+  statistic({ over, density, drop }, mode) {
+    if (over === 'row') return undefined
+    const inclusive = mode === 'official' && drop === 'smallest'
+    return magnitudeBand(
+      over,
+      (elements) => {
+        const { skip, keep } = bandOf(elements, { density, drop })
+        return { skip, keep: inclusive ? keep + 1 : keep }
+      },
+      inclusive,
+    )
+  },
   open({ kernels, spec, statistic, scratch, parameters: { over, ...rest } }) {
     const width = rowElements(spec)
     const keep =

@@ -18,14 +18,18 @@ export interface BandSelection {
   readonly inner: Selection
 }
 
-/** Finds the band that `bandOf` gives for the elements of each tensor, or of all tensors together. */
+/**
+ * Finds the band that `bandOf` gives for the elements of each tensor, or of all tensors together;
+ * with `inclusive` the equals of its smallest are in it too.
+ */
 export function magnitudeBand(
   over: 'tensor' | 'all',
   bandOf: (elements: number) => Band,
+  inclusive = false,
 ): Statistic<BandSelection> {
   return {
     scope: over,
-    passes: over === 'all' ? 3 : 2,
+    passes: over === 'all' && !inclusive ? 3 : 2,
     table: 2 * HISTOGRAM_BYTES,
     start({ kernels, elements, tables: [table] }) {
       const { skip, keep } = bandOf(elements)
@@ -33,7 +37,7 @@ export function magnitudeBand(
         createSearch(kernels, sliceRegion(table!, i * HISTOGRAM_BYTES, HISTOGRAM_BYTES), {
           over,
           keep: largest,
-          inclusive: false,
+          inclusive,
         }),
       ) as [Search, Search]
       return {
