@@ -6,6 +6,7 @@ import {
   deltaTensor,
   IncompatibleError,
   InvalidInputError,
+  type Mode,
   openFolder,
   type Recipe,
   type RecipeDraft,
@@ -27,6 +28,8 @@ export interface PublishRequest {
   readonly codec: CodecChoice
   /** Edits applied before encoding, first to last. */
   readonly edits: readonly EditStep[]
+  /** Whose reading of them counts; that of what they look at, else the paper's, when it is left out. */
+  readonly mode?: Mode | undefined
   readonly licence: string
   /** Ids of the deltas this one was made from. */
   readonly parents?: readonly CID[]
@@ -81,7 +84,7 @@ export async function publish(
         for await (const _ of plain(spec).chunks()) options.signal.throwIfAborted()
       }
     }
-    const edited = await openEdits(node, base, post, request.edits, options)
+    const edited = await openEdits(node, base, post, request, options)
     const content = {
       specs: changed,
       codec,

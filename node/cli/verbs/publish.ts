@@ -4,7 +4,7 @@ import { createCodecChooser } from '../../../src/index.ts'
 import { resolveEdits } from '../../roles/edits.ts'
 import { publish } from '../../roles/publisher.ts'
 import { helpOnCodecs } from '../entry-help.ts'
-import { codecInput, editInput, nameInput } from '../inputs.ts'
+import { codecInput, editInput, modeInput, nameInput, seedInput, typedNumber } from '../inputs.ts'
 import { formatFigure } from '../figures.ts'
 import { encodingText } from '../made.ts'
 import { formatBytes } from '../output.ts'
@@ -29,6 +29,11 @@ export const verb = defineVerb({
       about: 'edit before encoding, such as dare=p:0.9, repeatable',
       repeat: true,
     },
+    { flags: '--seed <n>', about: 'for every edit that takes a seed and was given none' },
+    {
+      flags: '--mode <mode>',
+      about: 'how edits are read: paper, official or mergekit (default: paper)',
+    },
     { flags: '--license <spdx>', about: 'licence of the delta', default: 'NOASSERTION' },
     { flags: '--dry-run', about: 'encode and say what comes out; store and announce nothing' },
   ],
@@ -47,6 +52,8 @@ export const verb = defineVerb({
     name: nameInput,
     codec: codecInput,
     edits: z.array(editInput).max(8),
+    seed: seedInput.optional(),
+    mode: modeInput,
     licence: z.string().max(128),
     dryRun: z.boolean().default(false),
   }),
@@ -57,15 +64,17 @@ export const verb = defineVerb({
       name: options['name'],
       codec: parseSpec(options['codec'] as string),
       edits: ((options['edit'] as string[] | undefined) ?? []).map(parseSpec),
+      ...(options['seed'] === undefined ? {} : { seed: typedNumber(options['seed']) }),
+      ...(options['mode'] === undefined ? {} : { mode: options['mode'] }),
       licence: options['license'],
       dryRun: options['dryRun'] === true,
     }
   },
-  async run(node, { edits, ...request }, options) {
+  async run(node, { edits, seed, ...request }, options) {
     // Said before two checkpoints are hashed, not after.
     createCodecChooser(request.codec, node.engine)
     for (const { operator } of edits) node.engine.operators.get(operator)
-    const steps = await resolveEdits(node, edits, options)
+    const steps = await resolveEdits(node, edits, { ...options, seed })
     const published = await publish(node, { ...request, edits: steps }, options)
     return {
       schema: 'deltaswarm.publish/1',
