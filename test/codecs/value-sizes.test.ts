@@ -14,7 +14,7 @@ import { entropyBits, normalFloats, pseudoRandom, roundHalf } from './numbers.ts
 const N = 2 ** 20
 
 describe('sizes of value codecs on tensors of 1 Mi elements', function () {
-  this.timeout(20_000)
+  this.timeout(60_000)
   const kernels = openKernels()
   const delta = heavyTailed(N)
   let codecs: Registry<Codec>
