@@ -1,4 +1,4 @@
-import { homedir } from 'node:os'
+import { availableParallelism, homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { InvalidInputError } from '../src/index.ts'
 
@@ -28,8 +28,11 @@ export const configDefaults = {
   /** Loopback unless told otherwise: nobody shares a fine-tune with a network by accident. */
   listen: ['/ip4/127.0.0.1/tcp/0'],
   peers: [],
-  /** A second thread did not make small models faster, and a daemon is a guest on its machine. */
-  threads: 1,
+  /**
+   * All cores that this process may use: threads start with the first long call, sleep without work,
+   * and change no result. More than eight wait for memory.
+   */
+  threads: Math.min(availableParallelism(), 8),
   /** A device that is right and worth it, and the CPU where there is none. */
   device: 'auto',
 } as const
@@ -42,13 +45,16 @@ export interface ConfigFlags {
   readonly device?: string
 }
 
-/** Throws `InvalidInputError` `E_DEVICE_NAME` for a device that nobody knows. */
+/**
+ * Throws `InvalidInputError` `E_DEVICE_NAME` for a device that nobody knows and `E_THREADS` for a
+ * number of threads that is none.
+ */
 export function readConfig(flags: ConfigFlags = {}, env: NodeJS.ProcessEnv = process.env): Config {
   return {
     home: resolve(flags.home ?? (env['DELTASWARM_HOME'] || defaultHome(env))),
     listen: flags.listen ?? list(env['DELTASWARM_LISTEN']) ?? configDefaults.listen,
     peers: flags.peers ?? list(env['DELTASWARM_PEERS']) ?? configDefaults.peers,
-    threads: flags.threads ?? positive(env['DELTASWARM_THREADS']) ?? configDefaults.threads,
+    threads: flags.threads ?? threadsIn(env) ?? configDefaults.threads,
     device: deviceWish(flags.device ?? (env['DELTASWARM_DEVICE'] || configDefaults.device)),
   }
 }
@@ -67,12 +73,17 @@ export function colourWanted(isTTY: boolean, env: NodeJS.ProcessEnv = process.en
 /** The environment of a child node: its own settings in place of its parent's. */
 export function childEnvironment(
   home: string,
-  init: { readonly peers?: readonly string[]; readonly env?: NodeJS.ProcessEnv } = {},
+  init: {
+    readonly peers?: readonly string[]
+    readonly threads?: number
+    readonly env?: NodeJS.ProcessEnv
+  } = {},
 ): NodeJS.ProcessEnv {
-  const { peers = [], env = process.env } = init
+  const { peers = [], threads, env = process.env } = init
   return {
     ...Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('DELTASWARM_'))),
     DELTASWARM_HOME: home,
+    ...(threads === undefined ? {} : { DELTASWARM_THREADS: String(threads) }),
     ...(peers.length === 0 ? {} : { DELTASWARM_PEERS: peers.join(',') }),
   }
 }
@@ -95,7 +106,13 @@ function deviceWish(name: string): DeviceWish {
   })
 }
 
-function positive(value: string | undefined): number | undefined {
+function threadsIn({ DELTASWARM_THREADS: value = '' }: NodeJS.ProcessEnv): number | undefined {
+  if (value === '') return undefined
   const number = Number(value)
-  return Number.isInteger(number) && number > 0 ? number : undefined
+  if (Number.isInteger(number) && number > 0) return number
+  throw new InvalidInputError('E_THREADS', 'DELTASWARM_THREADS is no number of threads', {
+    expected: 'a whole number from 1 on',
+    actual: value,
+    fix: 'unset it to use all cores',
+  })
 }

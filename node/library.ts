@@ -35,6 +35,8 @@ export interface Library {
   list(): Promise<readonly Listed[]>
   /** What has a name here and was announced by nobody, in the order of names. */
   local(): Promise<readonly Listed[]>
+  /** What it is called on this node. */
+  localName(cid: CID): Promise<string | undefined>
   /** A local or announced name, else the short id. */
   nameOf(cid: CID): Promise<string>
   /** The recipe that a delta, a recipe or the weights id of a known base denotes, with its blocks here. */
@@ -174,6 +176,12 @@ export function createLibrary({ store, bases, engine, connect }: LibraryComponen
     }
   }
 
+  const localName = async (cid: CID): Promise<string | undefined> => {
+    const text = cid.toString()
+    for (const [name, value] of await names.all()) if (value === text) return name
+    return undefined
+  }
+
   const keep = async (recipe: Recipe): Promise<CID> => {
     const id = recipeId(recipe)
     await blocks.put(id, encodeRecipe(recipe))
@@ -203,10 +211,13 @@ export function createLibrary({ store, bases, engine, connect }: LibraryComponen
       }
       return found
     },
+    localName,
     async nameOf(cid) {
-      const text = cid.toString()
-      for (const [name, value] of await names.all()) if (value === text) return name
-      return (await list()).find((item) => item.cid.equals(cid))?.name ?? shortId(cid)
+      return (
+        (await localName(cid)) ??
+        (await list()).find((item) => item.cid.equals(cid))?.name ??
+        shortId(cid)
+      )
     },
     async recipe(cid, options) {
       if ((await bases.known()).has(cid.toString())) return identity(cid, { weights: cid })

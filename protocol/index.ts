@@ -56,5 +56,10 @@ export {
   type PeerCounters,
 } from './exchange/exchange.ts'
 export { type FetchOptions, type FetchProgress, type FetchReport } from './exchange/fetch.ts'
-export { MAX_BLOCK_BYTES, MAX_RECORDS, MAX_RECORDS_PER_AUTHOR } from './limits.ts'
+export {
+  MAX_BLOCK_BYTES,
+  MAX_RECORDS,
+  MAX_RECORDS_PER_AUTHOR,
+  MAX_SUMMARY_LENGTH,
+} from './limits.ts'
 export { BLOCKS_PROTOCOL, yamuxOptions } from './exchange/streams.ts'

@@ -22,8 +22,10 @@ export { type ModelFolder, openFolder } from './checkpoints/folder.ts'
 export { weightsId, type WeightsId } from './checkpoints/weights-id.ts'
 export { type Weights, weightsOf } from './checkpoints/weights.ts'
 export { type FolderContent, writeFolder } from './checkpoints/write-folder.ts'
+export { encodeFactors } from './codecs/factors/encode-factors.ts'
 export {
   type Activations,
+  type Calibration,
   type Codec,
   type CodecContext,
   type DeltaTensor,
@@ -32,13 +34,13 @@ export {
   type Sections,
   type SectionSink,
 } from './codecs/index.ts'
-export { encodeFactors } from './codecs/factors/encode-factors.ts'
 export {
   type CodecChoice,
   type CodecChooser,
   createCodecChooser,
 } from './codecs/manifest/choose-codec.ts'
 export {
+  type EncodeContext,
   encodeTensor,
   type Loss,
   relativeError,
@@ -65,6 +67,7 @@ export {
 } from './codecs/manifest/manifest.ts'
 export { verifyTensor } from './codecs/manifest/verify.ts'
 export { refitScales } from './codecs/residual/refit-scales.ts'
+export { calibrationOf } from './codecs/scales/calibration.ts'
 export { checkKernels } from './compute/check-kernels.ts'
 export { type Kernels, type Matrix, type Region } from './compute/kernels.ts'
 export { createLease, type Lease } from './compute/lease.ts'
@@ -138,25 +141,31 @@ export {
   recipeId,
   recipeOf,
 } from './recipes/canonical-recipe.ts'
-export { compareDeltas, type TensorComparison } from './recipes/compare-deltas.ts'
-export { decodeRecipe, encodeRecipe, MAX_RECIPE_BYTES } from './recipes/decode-recipe.ts'
-export { measureNorms, type TensorNorms } from './recipes/delta-norms.ts'
-export { describeRecipe } from './recipes/describe-recipe.ts'
+export { compareDeltas, type TensorComparison } from './recipes/comparison/compare-deltas.ts'
+export { measureNorms, type TensorNorms } from './recipes/comparison/delta-norms.ts'
 export {
   countElements,
   type EditEffect,
   measureEdits,
   type StepEffect,
-} from './recipes/edit-effect.ts'
+} from './recipes/comparison/edit-effect.ts'
+export {
+  cosine,
+  type Relation,
+  relativeChange,
+  sumRelations,
+} from './recipes/comparison/relation.ts'
+export { decodeRecipe, encodeRecipe, MAX_RECIPE_BYTES } from './recipes/decode-recipe.ts'
+export { describeRecipe } from './recipes/describe-recipe.ts'
 export { openVariant, type Variant } from './recipes/materialise.ts'
 export { type Deltas, openDeltas } from './recipes/open-deltas.ts'
-export { type Plan, planRecipe, type Sources } from './recipes/plan.ts'
+export { type Plan, planRecipe, type Sources } from './recipes/plan/plan.ts'
 export { describeDifference } from './recipes/recipe-difference.ts'
 export { type Recipe, type RecipeNode } from './recipes/recipe.ts'
-export { cosine, type Relation, relativeChange, sumRelations } from './recipes/relation.ts'
 export { tiedCopies } from './recipes/tied-copies.ts'
 export { loadRegistry, type Registry, registryOf } from './registry.ts'
 export { loadStrategies, type Strategy } from './search/index.ts'
 export type { Checkpoint } from './tensors/checkpoint.ts'
 export { weightDTypes } from './tensors/dtype.ts'
+export { canonicalScope } from './tensors/scope.ts'
 export { compareNames, elementsOf, sameShape, type TensorSpec } from './tensors/tensor.ts'

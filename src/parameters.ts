@@ -112,8 +112,17 @@ function checkOne(name: string, parameter: Parameter, value: unknown): Parameter
   throw new InvalidInputError(
     'E_PARAMETER_RANGE',
     `expected \`${name}\` ${expected}, got ${JSON.stringify(value)}`,
-    { expected, actual: value, fix: parameter.about },
+    {
+      expected,
+      actual: value,
+      fix: `give a value in range, or leave it out for ${defaultText(parameter)}`,
+      details: { meaning: parameter.about },
+    },
   )
+}
+
+function defaultText({ default: value }: Parameter): string {
+  return Array.isArray(value) ? 'the same for every input' : String(value)
 }
 
 function inRange(value: unknown, range: { min: number; max: number }): value is number {
@@ -126,6 +135,8 @@ function inRange(value: unknown, range: { min: number; max: number }): value is 
 export function describeRange(parameter: Parameter): string {
   switch (parameter.type) {
     case 'number':
+      if (parameter.max === Number.MAX_SAFE_INTEGER)
+        return `a whole number from ${parameter.min} on`
       return `${parameter.integer === true ? 'a whole number ' : ''}in [${parameter.min}, ${parameter.max}]`
     case 'numbers':
       return `a list of numbers in [${parameter.min}, ${parameter.max}], one per input`

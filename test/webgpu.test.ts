@@ -11,6 +11,7 @@ import { type SwiftShader, unpackSwiftShader } from './support/swiftshader.ts'
 const files = [
   'test/graphs/primitives.test.ts',
   'test/graphs/device-memory.test.ts',
+  'test/graphs/matrix-products.test.ts',
   'test/operators/graphs.test.ts',
   'test/recipes/device-weights.test.ts',
   'test/evaluation/device.test.ts',

@@ -17,14 +17,31 @@ export async function helpOnMerges(): Promise<string> {
   return describe('Methods', await operatorsOf('merge'))
 }
 
-/** The same for codecs. */
+/** The same for codecs, with what `publish` takes besides. */
 export async function helpOnCodecs(): Promise<string> {
   const codecs = await loadCodecs()
-  return describe(
-    'Codecs',
-    codecs.ids.map((id) => codecs.get(id)),
-  )
+  const entries = codecs.ids.map((id) => codecs.get(id))
+  const able = entries.filter(({ encodeLike }) => encodeLike !== undefined).map(({ id }) => id)
+  return [
+    describe('Codecs', entries),
+    '',
+    row(2, 'scope:PATTERN', SCOPE_HELP),
+    row(2, 'like:REF', `with ${able.join(', ')}: ${LIKE_HELP}`),
+    row(2, '--calibration', CALIBRATION_HELP),
+  ].join('\n')
 }
+
+const SCOPE_HELP =
+  'what a codec with a loss stores: all, matrices (those of the layers; default), or names as in ' +
+  '*.mlp.*|!*.0.*; the rest is stored by raw'
+
+const LIKE_HELP =
+  'take the signs and parameters of that delta and fit only scales; a tensor that it lacks or ' +
+  'stores otherwise has signs of its own, with the parameters given'
+
+const CALIBRATION_HELP =
+  'a file with the inputs of weight matrices on some samples: a tensor [n, inputs] of F32, BF16 or ' +
+  'F16 under the name of the weight; scales of a matrix or of rows then lose least of its outputs'
 
 type Entry = Pick<Operator | Codec, 'id' | 'about' | 'parameters'>
 

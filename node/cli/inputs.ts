@@ -23,12 +23,10 @@ export const deviceOption = {
 /** A CID, a name, @peer/name or a short id. */
 export const referenceInput = z.string().min(1).max(256)
 
-/** The same for a codec. */
-export const codecInput = specInput.transform(({ id, parameters, scope }) => ({
-  codec: id,
-  parameters,
-  ...(scope === undefined ? {} : { scope }),
-}))
+/** The same for a codec, which may share what another delta stores. */
+export const codecInput = specInput
+  .extend({ like: referenceInput.optional() })
+  .transform(({ id, ...choice }) => ({ codec: id, ...choice }))
 
 /** The same for an edit, which may go by another delta. */
 export const editInput = specInput

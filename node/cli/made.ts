@@ -1,3 +1,4 @@
+import { shortId } from '../../src/index.ts'
 import { formatFigure } from './figures.ts'
 import { formatBytes, type Output } from './output.ts'
 
@@ -13,7 +14,20 @@ export interface Made {
   readonly announced: boolean
   readonly dryRun?: boolean
   /** Of a delta that was encoded. */
-  readonly encoding?: { readonly bpw: number; readonly relativeError: number | null }
+  readonly encoding?: {
+    readonly bpw: number
+    readonly relativeError: number | null
+    readonly like?: Shared
+  }
+}
+
+/** What a delta stores as another does. */
+export interface Shared {
+  readonly id: string
+  readonly tensors: number
+  /** Those of the same codec that the other delta lacks or stores otherwise. */
+  readonly others: number
+  readonly bytes: number
 }
 
 export function printMade(made: Made, output: Output): void {
@@ -25,6 +39,7 @@ export function printMade(made: Made, output: Output): void {
       : `${summary}  ${sizes}, ${encodingText(encoding)}`,
   )
   output.line(id)
+  if (encoding?.like !== undefined) output.note(sharedText(encoding.like))
   const note = noteOn(made)
   if (note !== undefined) output.note(note)
 }
@@ -42,9 +57,15 @@ export function encodingText({
   return `${bpw.toPrecision(3)} bits per weight, ${error}`
 }
 
+/** How much of a delta peers have who have the other. */
+export function sharedText({ id, tensors, others, bytes }: Shared): string {
+  const own = others === 0 ? '' : `, ${others} have signs of their own`
+  return `${tensors} tensors take the signs of ${shortId(id)}${own}; both share ${formatBytes(bytes)}`
+}
+
 function noteOn({ dryRun, shared, announced }: Made): string | undefined {
   if (dryRun === true) return 'nothing was kept: leave --dry-run out to make it'
   if (!shared) return 'local: it names weights that no peer can fetch, so it was not announced'
-  if (!announced) return 'kept on this node: the same command with --publish announces it'
+  if (!announced) return 'kept on this node: --publish announces it, and so does evaluate'
   return undefined
 }

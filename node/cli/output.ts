@@ -137,9 +137,15 @@ function fitted(
   const room = Math.max(MIN_LAST, width - before)
   return rows.map((row) =>
     row.map((cell, column) =>
-      column === last && cell.length > room ? `${cell.slice(0, room - 1).trimEnd()}…` : cell,
+      column === last && cell.length > room ? shortened(cell, room) : cell,
     ),
   )
+}
+
+/** Text loses its end, a name such as a tensor's its front, which many have in common. */
+function shortened(cell: string, room: number): string {
+  const isName = !cell.includes(' ')
+  return isName ? `…${cell.slice(1 - room)}` : `${cell.slice(0, room - 1).trimEnd()}…`
 }
 
 function progressText(

@@ -95,7 +95,8 @@ function spawnNode(home: string, peers: readonly string[], keep: boolean): Child
   return spawn(process.execPath, [...daemonFlags, script, home, ...(keep ? ['--keep'] : [])], {
     stdio: [keep ? 'ignore' : 'pipe', 'pipe', 'ignore'],
     detached: keep,
-    env: childEnvironment(home, { peers }),
+    // Its nodes stand for machines of their own, and share the cores of one.
+    env: childEnvironment(home, { peers, threads: 1 }),
   })
 }
 

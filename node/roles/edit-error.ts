@@ -1,5 +1,6 @@
 import {
   type DeltaTensor,
+  type EncodeContext,
   encodeTensor,
   type Kernels,
   type Loss,
@@ -10,7 +11,6 @@ import {
   type StoredTensor,
   type TensorCodec,
 } from '../../src/index.ts'
-import type { Engine } from '../engine.ts'
 
 export interface EditedTensor {
   readonly tensor: DeltaTensor
@@ -28,9 +28,9 @@ export interface EditedTensor {
 export async function encodeEdited(
   { tensor, plain, codec }: EditedTensor,
   sink: SectionSink,
-  engine: Engine,
+  context: EncodeContext,
 ): Promise<{ readonly stored: StoredTensor; readonly change: Loss }> {
-  const { exact } = engine.codecs.get(codec.codec)
+  const { exact } = context.codecs.get(codec.codec)
   const kept = new Map<string, Uint8Array[]>()
   const stored = await encodeTensor(
     tensor,
@@ -43,9 +43,9 @@ export async function encodeEdited(
       }
       await sink(section, bytes)
     },
-    engine,
+    context,
   )
-  return { stored, change: await changeOf(stored, tensor, plain, sectionsOf(kept), engine) }
+  return { stored, change: await changeOf(stored, tensor, plain, sectionsOf(kept), context) }
 }
 
 async function changeOf(
@@ -53,11 +53,11 @@ async function changeOf(
   tensor: DeltaTensor,
   plain: DeltaTensor,
   sections: Sections,
-  engine: Engine,
+  context: EncodeContext,
 ): Promise<Loss> {
-  const { kernels } = engine
+  const { kernels } = context
   let [norm, error] = [0, 0]
-  const decoder = await openDecoder(stored, sections, engine)
+  const decoder = await openDecoder(stored, sections, context)
   const before = plain.chunks()[Symbol.asyncIterator]()
   const regions: Region[] = []
   try {
@@ -91,7 +91,7 @@ interface Chunk {
 async function openDecoder(
   stored: StoredTensor,
   sections: Sections,
-  { codecs, kernels }: Engine,
+  { codecs, kernels }: EncodeContext,
 ): Promise<{ read(out: Region, chunk: Chunk): Promise<void> | void; close(): void }> {
   const codec = codecs.get(stored.codec)
   if (codec.exact) {

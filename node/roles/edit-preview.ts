@@ -13,6 +13,7 @@ import {
 } from '../../src/index.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { SwarmNode } from '../node.ts'
+import { openCodec } from './codec.ts'
 import { MATERIALISE_CODEC, materialise } from './materialiser.ts'
 
 /** What an edit does to the delta it is given; measured. */
@@ -93,7 +94,8 @@ export async function previewEdits(
   const basis = measured.tensors === delta.tensors ? 'measured' : 'estimated'
   const scale = measured.elements === 0 ? 1 : delta.elements / measured.elements
   const only = new Set(effect.measured.map(({ name }) => name))
-  const request = { recipe, name: 'preview', codec: MATERIALISE_CODEC, only }
+  const codec = await openCodec(node, MATERIALISE_CODEC, options)
+  const request = { recipe, name: 'preview', codec, only }
   const stored = await materialise(node, request, { ...options, dryRun: true })
   return {
     steps: effect.steps.map((step) => stepFigures(step, delta)),

@@ -1,6 +1,4 @@
 import {
-  type CodecChoice,
-  createCodecChooser,
   InvalidInputError,
   type Mode,
   NotAllowedError,
@@ -12,6 +10,7 @@ import {
 import { isShareable } from '../library.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { SwarmNode } from '../node.ts'
+import { checkCodec, type CodecRequest, openCodec } from './codec.ts'
 import type { EncodedDelta } from './delta-encoding.ts'
 import { type EditPreview, previewEdits, sizesOfDraft } from './edit-preview.ts'
 import { type EditRequest, operandsOf, resolveEdits, withEdits } from './edits.ts'
@@ -33,14 +32,14 @@ export interface VariantRequest {
   /** Measure what it would do and cost, and keep nothing. */
   readonly dryRun: boolean
   /** Store the edited delta itself, with this codec. */
-  readonly materialise?: CodecChoice | undefined
+  readonly materialise?: CodecRequest | undefined
 }
 
 export interface Edited extends Kept {
   readonly summary: string
   readonly announced: boolean
   readonly preview?: EditPreview
-  readonly encoding?: Pick<EncodedDelta, 'bpw' | 'relativeError'>
+  readonly encoding?: Pick<EncodedDelta, 'bpw' | 'relativeError' | 'like'>
 }
 
 /**
@@ -81,12 +80,12 @@ export async function edit(
 async function editDelta(
   node: SwarmNode,
   recipe: Recipe,
-  request: Omit<VariantRequest, 'materialise'> & { codec: CodecChoice; summary: string },
+  request: Omit<VariantRequest, 'materialise'> & { codec: CodecRequest; summary: string },
   options: JobOptions,
 ): Promise<Edited> {
   const { name, codec, publish, dryRun, edits, summary } = request
   // Said before anything is decoded.
-  createCodecChooser(codec, node.engine)
+  checkCodec(node, codec)
   if (name === undefined) {
     throw new InvalidInputError('E_NAME_NEEDED', 'a delta needs a name', {
       expected: '--name NAME',
@@ -94,11 +93,12 @@ async function editDelta(
       fix: `deltaswarm edit ${request.ref} … --materialise --name NAME`,
     })
   }
+  const opened = await openCodec(node, codec, options)
   const preview = dryRun ? await previewEdits(node, recipe, edits.length, options) : undefined
-  const encoded = await materialise(node, { recipe, name, codec }, { ...options, dryRun })
+  const encoded = await materialise(node, { recipe, name, codec: opened }, { ...options, dryRun })
   if (!dryRun) await keepDelta(node, encoded)
   if (!dryRun && publish) await announceDelta(node, encoded)
-  const { cid, ownBytes, bpw, relativeError } = encoded
+  const { cid, ownBytes, bpw, relativeError, like } = encoded
   return {
     id: cid,
     ownBytes,
@@ -106,7 +106,7 @@ async function editDelta(
     summary,
     shared: true,
     announced: publish && !dryRun,
-    encoding: { bpw, relativeError },
+    encoding: { bpw, relativeError, ...(like === undefined ? {} : { like }) },
     ...(preview === undefined ? {} : { preview }),
   }
 }

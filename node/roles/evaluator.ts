@@ -18,6 +18,7 @@ import type { RunningEvaluator } from '../engine.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { SwarmNode } from '../node.ts'
 import type { OpenSuite } from '../suites.ts'
+import { announceMeasured } from './announcer.ts'
 
 export interface MeasureRequest {
   /** Ids of deltas or recipes. */
@@ -38,6 +39,8 @@ export interface Measured {
   /** Shards measured now, and those that this node had measured before. */
   readonly measured: number
   readonly known: number
+  /** What peers had not been told of before; deltas and recipes. */
+  readonly announced: readonly CID[]
   /** The device that measured and why it was chosen, in one line; without it nothing was measured. */
   readonly engine?: string
 }
@@ -55,6 +58,7 @@ const GROUP_VARIANTS = 16
 /**
  * Measures variants on a suite and signs what came out. Variants of one base with the same open shards
  * go through the model together, layer by layer. What is signed is kept: the next call goes on there.
+ * Peers are told of each variant before they get a score of it.
  */
 export async function measure(
   node: SwarmNode,
@@ -77,9 +81,10 @@ export async function measure(
     known += mine.length - open.length
     if (open.length > 0) tasks.push({ id, recipe, open })
   }
-  if (tasks.length === 0) return { variants, measured: 0, known }
+  if (tasks.length === 0) return { variants, measured: 0, known, announced: [] }
   const running = await node.engine.evaluator(device)
   const groups = groupTasks(tasks)
+  const announced: CID[] = []
   let measured = 0
   for (const [i, group] of groups.entries()) {
     const scores = await measureGroup(node, running, suite, group, {
@@ -92,10 +97,12 @@ export async function measure(
           detail: group.map(({ id }) => shortId(id)).join(', '),
         }),
     })
+    const recipes = group.map(({ recipe }) => recipe)
+    announced.push(...(await announceMeasured(node, recipes)))
     await node.author.score(scores)
     measured += scores.length
   }
-  return { variants, measured, known, engine: running.device.line }
+  return { variants, measured, known, announced, engine: running.device.line }
 }
 
 /**

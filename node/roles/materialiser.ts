@@ -1,8 +1,6 @@
 import {
   type CID,
-  type CodecChoice,
   compareNames,
-  createCodecChooser,
   leavesOf,
   openDeltas,
   planRecipe,
@@ -11,12 +9,13 @@ import {
 } from '../../src/index.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { SwarmNode } from '../node.ts'
+import type { CodecRequest, OpenCodec } from './codec.ts'
 import { type EncodedDelta, encodeDelta } from './delta-encoding.ts'
 
 export interface MaterialiseRequest {
   readonly recipe: Recipe
   readonly name: string
-  readonly codec: CodecChoice
+  readonly codec: OpenCodec
   /** The tensors to encode. @default all that the recipe changes */
   readonly only?: ReadonlySet<string>
 }
@@ -25,7 +24,7 @@ export interface MaterialiseRequest {
  * `raw` keeps the weights that the recipe writes, bit for bit, so that a materialised variant measures
  * as its recipe does; what an edit made zero costs little in it.
  */
-export const MATERIALISE_CODEC: CodecChoice = { codec: 'raw', parameters: {} }
+export const MATERIALISE_CODEC: CodecRequest = { codec: 'raw', parameters: {} }
 
 /**
  * Encodes what a recipe denotes as a delta of its own, whose parents are the deltas that the recipe
@@ -49,7 +48,7 @@ export async function materialise(
     node,
     {
       specs,
-      codec: createCodecChooser(codec, engine),
+      codec,
       tensor: (spec) => deltas.tensor(spec.name),
     },
     async () => ({

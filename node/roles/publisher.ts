@@ -1,13 +1,13 @@
 import {
+  calibrationOf,
   type CID,
-  type CodecChoice,
   compareCheckpoints,
-  createCodecChooser,
   deltaTensor,
   IncompatibleError,
   InvalidInputError,
   type Mode,
   openFolder,
+  openSafetensors,
   type Recipe,
   type RecipeDraft,
   recipeId,
@@ -18,6 +18,7 @@ import type { WrittenDelta } from '../../protocol/index.ts'
 import { isShareable, sizesOf } from '../library.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { SwarmNode } from '../node.ts'
+import { type CodecRequest, openCodec } from './codec.ts'
 import { type EncodedDelta, encodeDelta } from './delta-encoding.ts'
 import { type EditStep, openEdits } from './edits.ts'
 
@@ -25,12 +26,14 @@ export interface PublishRequest {
   readonly post: string
   readonly base: string
   readonly name: string
-  readonly codec: CodecChoice
+  readonly codec: CodecRequest
   /** Edits applied before encoding, first to last. */
   readonly edits: readonly EditStep[]
   /** Whose reading of them counts; that of what they look at, else the paper's, when it is left out. */
   readonly mode?: Mode | undefined
   readonly licence: string
+  /** A file of activations to fit scales to. */
+  readonly calibration?: string | undefined
   /** Ids of the deltas this one was made from. */
   readonly parents?: readonly CID[]
   /** Encode and count, but store and announce nothing. */
@@ -39,7 +42,7 @@ export interface PublishRequest {
 
 export interface Published extends Pick<
   EncodedDelta,
-  'bpw' | 'relativeError' | 'editError' | 'perTensor'
+  'bpw' | 'relativeError' | 'editError' | 'like' | 'calibrated' | 'perTensor'
 > {
   readonly id: CID
   readonly variant: CID
@@ -62,7 +65,11 @@ export async function publish(
   const { dryRun = false } = request
   const base = await node.bases.register(request.base, options)
   const post = await openFolder(request.post)
+  const activations =
+    request.calibration === undefined ? undefined : await openSafetensors(request.calibration)
   try {
+    const calibration =
+      activations && calibrationOf(activations, base.folder.checkpoint.tensors, engine.kernels)
     checkArchitecture(base.folder.architecture, post.architecture)
     const { changed } = await compareCheckpoints(base.folder.checkpoint, post.checkpoint, {
       signal: options.signal,
@@ -75,7 +82,7 @@ export async function publish(
         fix: 'check which folder is the fine-tune',
       })
     }
-    const codec = createCodecChooser(request.codec, engine)
+    const codec = await openCodec(node, request.codec, { ...options, calibration })
     const plain = (spec: (typeof changed)[number]) =>
       deltaTensor(base.folder.checkpoint, post.checkpoint, spec, engine.kernels)
     // Edits move and drop values, so that a NaN could slip past the codec that would refuse it.
@@ -92,10 +99,10 @@ export async function publish(
         ? { tensor: plain }
         : { tensor: ({ name }: { name: string }) => edited.tensor(name), plain }),
     }
-    const factsOf = async (exact: boolean) => ({
+    const factsOf = async (exact?: ReadonlyMap<string, Uint8Array>) => ({
       base: base.id,
       ...(exact && edited === undefined
-        ? { post: (await weightsId(post.checkpoint, { signal: options.signal })).id }
+        ? { post: (await weightsId(post.checkpoint, { signal: options.signal, known: exact })).id }
         : {}),
       // Weights without a configuration can be stored, merged and written, only not measured.
       architecture: base.folder.architecture ?? post.architecture ?? 'unknown',
@@ -105,7 +112,8 @@ export async function publish(
       parents: [...(request.parents ?? [])],
     })
     const encoded = await encodeDelta(node, content, factsOf, { ...options, dryRun })
-    const { cid, root, ownBytes, bpw, relativeError, editError, perTensor } = encoded
+    const { cid, root, ownBytes, bpw, relativeError, editError, like, calibrated, perTensor } =
+      encoded
     if (!dryRun) {
       await keepDelta(node, encoded)
       await announceDelta(node, encoded)
@@ -119,9 +127,12 @@ export async function publish(
       bpw,
       relativeError,
       editError,
+      ...(like === undefined ? {} : { like }),
+      ...(calibrated === undefined ? {} : { calibrated }),
       perTensor,
     }
   } finally {
+    await activations?.close()
     await post.close()
   }
 }
@@ -134,10 +145,10 @@ export async function keepDelta(node: SwarmNode, written: WrittenDelta): Promise
   await store.names.set(written.root.name, written.cid.toString())
 }
 
-/** Tells peers of a delta that was kept. */
+/** Tells peers of a delta that is kept here. */
 export async function announceDelta(
   { author }: SwarmNode,
-  { cid, root, ownBytes }: WrittenDelta,
+  { cid, root, ownBytes }: Pick<WrittenDelta, 'cid' | 'root' | 'ownBytes'>,
 ): Promise<void> {
   await author.announce({
     kind: 'delta',
@@ -181,18 +192,20 @@ export async function publishRecipe(
 ): Promise<Kept> {
   const recipe = recipeOf(draft, node.engine)
   const kept = await keepRecipe(node, recipe, about, options)
-  if (kept.shared) {
-    await node.author.announce({
-      kind: 'recipe',
-      root: kept.id,
-      name: about.name ?? '',
-      base: recipe.base,
-      bytes: kept.ownBytes,
-      closureBytes: kept.closureBytes,
-      summary: about.summary,
-    })
-  }
+  if (kept.shared) await announceRecipe(node, recipe, about)
   return kept
+}
+
+/** Tells peers of a recipe that is kept here and that they can fetch. */
+export async function announceRecipe(
+  { author, store }: SwarmNode,
+  recipe: Recipe,
+  { name = '', summary }: { readonly name?: string; readonly summary: string },
+): Promise<void> {
+  const root = recipeId(recipe)
+  const { ownBytes: bytes, closureBytes } = await sizesOf(store, root)
+  const { base } = recipe
+  await author.announce({ kind: 'recipe', root, name, base, bytes, closureBytes, summary })
 }
 
 function identityOf({ engine }: SwarmNode, { cid, root }: WrittenDelta): Recipe {

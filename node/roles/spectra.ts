@@ -46,7 +46,7 @@ export async function measureSpectra(
       name: spec.name,
       rows,
       columns,
-      ...(await spectrumOfDelta(spec, deltas, engine)),
+      ...(await spectrumOfDelta(spec, deltas, engine, signal)),
     })
   }
   return spectra
@@ -56,6 +56,7 @@ async function spectrumOfDelta(
   { name, shape }: TensorSpec,
   deltas: Awaited<ReturnType<typeof openDeltas>>,
   { kernels }: SwarmNode['engine'],
+  signal: AbortSignal,
 ): Promise<Spectrum> {
   const [rows, columns] = shape as [number, number]
   const lease = createLease(kernels)
@@ -65,7 +66,8 @@ async function spectrumOfDelta(
       region.f32.set(delta.f32.subarray(0, count), from)
     }
     const products = createProducts(kernels, lease)
-    return await spectrumOf(products, matrixOf(region, rows, columns), { values: SPECTRUM_VALUES })
+    const matrix = matrixOf(region, rows, columns)
+    return await spectrumOf(products, matrix, { values: SPECTRUM_VALUES, signal })
   } finally {
     await lease.release()
   }

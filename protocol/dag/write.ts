@@ -29,8 +29,8 @@ export interface WrittenDelta {
   readonly root: DeltaRoot
   /** Bytes of all its blocks, each counted once. */
   readonly ownBytes: number
-  /** Number of its blocks, each counted once. */
-  readonly blocks: number
+  /** Bytes of each of its blocks, by CID. */
+  readonly sizes: ReadonlyMap<string, number>
 }
 
 /**
@@ -47,6 +47,8 @@ export interface DeltaWriter {
   add(encode: (sink: SectionSink) => Promise<EncodedTensor>): Promise<void>
   /** Stores the last index node and the root. Rejects as `encodeRoot` throws. */
   finish(facts: DeltaFacts): Promise<WrittenDelta>
+  /** After a failure: resolves when no block is on its way to the blockstore any more. */
+  settle(): Promise<void>
 }
 
 export function createDeltaWriter(blockstore: Blockstore): DeltaWriter {
@@ -118,8 +120,10 @@ export function createDeltaWriter(blockstore: Blockstore): DeltaWriter {
       const root: DeltaRoot = { version: 1, kind: 'delta', ...facts, ...counted }
       const cid = await store(encodeRoot(root))
       const ownBytes = [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0)
-      return { cid, root, ownBytes, blocks: sizes.size }
+      return { cid, root, ownBytes, sizes }
     },
+
+    settle: () => packer.settle(),
   }
 }
 

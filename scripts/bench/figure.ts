@@ -3,6 +3,10 @@ export interface Bench {
   /** What was done, with what, and what the baseline is: what a reader must know to judge a figure. */
   readonly note: string
   readonly figures: readonly Figure[]
+  /** Texts for `docs/`, by file name. */
+  readonly documents?: Readonly<Record<string, string>>
+  /** What the documents were made from: kept in the JSON file. */
+  readonly findings?: object
 }
 
 export interface BenchOptions {

@@ -5,17 +5,19 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { measure } from './child.ts'
 import { type Bench, type Figure, median } from './figure.ts'
+import { markdownTable } from './markdown-table.ts'
 
 /**
  * `npm run bench [-- NAME… --quick]`: runs the named benches, or all, one after the other and each in
  * a process of its own; prints what they found beside the targets and writes it with all samples to
- * `docs/bench/NAME.json`, from which `docs/bench/README.md` is made. A quick run writes nothing.
+ * `docs/bench/NAME.json`, from which `docs/bench/README.md` is made, and what else a bench writes to
+ * `docs/`. A quick run writes nothing.
  */
 
-const benches = ['kernels', 'svd', 'merge', 'publish', 'raw-size', 'exchange'] as const
+const benches = ['kernels', 'svd', 'merge', 'publish', 'raw-size', 'codecs', 'exchange'] as const
 
 /** One file of `docs/bench`. */
-interface Report extends Bench {
+interface Report extends Omit<Bench, 'documents'> {
   readonly name: string
   readonly date: string
   readonly commit: string
@@ -37,13 +39,19 @@ const { values, positionals } = parseArgs({
 })
 for (const name of positionals.length > 0 ? positionals : benches) {
   const args = [name, ...(values.quick ? ['--quick'] : [])]
-  const measured = await measure<Bench & { peakRssMb: number }>('process.ts', args)
+  const { documents = {}, ...measured } = await measure<Bench & { peakRssMb: number }>(
+    'process.ts',
+    args,
+  )
   const report: Report = { name, ...machine(), load: loadavg()[0]!, ...measured }
   process.stdout.write(`\n${name}: ${report.note}\n\n${table(report.figures)}\n`)
   if (values.quick) continue
   mkdirSync(folder, { recursive: true })
   writeFileSync(`${folder}${name}.json`, `${JSON.stringify(report, null, 2)}\n`)
   writeFileSync(`${folder}README.md`, readme(readReports()))
+  for (const [file, text] of Object.entries(documents)) {
+    writeFileSync(`${folder}../${file}`, text)
+  }
 }
 
 function machine() {
@@ -119,13 +127,4 @@ function isMet(value: number, target: NonNullable<Figure['target']>): boolean {
 
 function format(value: number): string {
   return value >= 20 ? value.toFixed(0) : value >= 0.1 ? value.toFixed(2) : value.toPrecision(2)
-}
-
-/** In prettier's layout, so that `npm run check` passes. */
-function markdownTable(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, i) => Math.max(3, ...rows.map((row) => row[i]!.length)))
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`
-  const rule = line(widths.map((width) => '-'.repeat(width)))
-  return [line(rows[0]!), rule, ...rows.slice(1).map(line)].join('\n')
 }

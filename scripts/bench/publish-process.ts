@@ -10,14 +10,13 @@ import {
   loadCodecs,
   openFolder,
   openKernels,
-  type Sections,
-  type SectionSink,
 } from '../../src/index.ts'
 import { BLOCK_ELEMENTS } from '../../src/tensors/blocks.ts'
 import { dtypeBytes } from '../../src/tensors/dtype.ts'
 import { elementsOf } from '../../src/tensors/tensor.ts'
 import { reply } from './child.ts'
 import { peakRssMb } from './figure.ts'
+import { collectSections } from './memory-sections.ts'
 
 /** One way of publishing, or the baseline, over models on disk; started by `publish.ts`. */
 
@@ -88,13 +87,10 @@ async function decodeRaw(_home: string, base: string, post: string) {
   const [out, baseBlock] = [kernels.allocate(capacity), kernels.allocate(capacity)]
   let cpuSeconds = 0
   for (const spec of changed) {
-    const stored = new Map<string, Uint8Array[]>()
-    const sink: SectionSink = (section, bytes) => {
-      stored.set(section, [...(stored.get(section) ?? []), bytes.slice()])
-      return Promise.resolve()
-    }
-    const encoded = await encodeTensor(deltaTensor(from, to, spec, kernels), RAW, sink, context)
-    const sections = sectionsOf(stored)
+    const collected = collectSections()
+    const tensor = deltaTensor(from, to, spec, kernels)
+    const encoded = await encodeTensor(tensor, RAW, collected.sink, context)
+    const sections = collected.sections()
     const before = process.cpuUsage()
     const reader = await codecs.get('raw').open(encoded, sections, context)
     const elements = elementsOf(spec.shape)
@@ -119,15 +115,6 @@ async function openBoth(base: string, post: string) {
   const { changed } = await compareCheckpoints(from, to)
   const close = () => Promise.all(folders.map((folder) => folder.close()))
   return { from, to, changed, context, close }
-}
-
-function sectionsOf(stored: ReadonlyMap<string, readonly Uint8Array[]>): Sections {
-  const joined = new Map([...stored].map(([name, parts]) => [name, Buffer.concat(parts)]))
-  return {
-    bytes: (section) => joined.get(section)?.length ?? 0,
-    read: (section, offset, length) =>
-      Promise.resolve(joined.get(section)!.subarray(offset, offset + length)),
-  }
 }
 
 /** What taking the weights ids of both costs at least. */

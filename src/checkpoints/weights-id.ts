@@ -17,20 +17,31 @@ export interface WeightsId {
   readonly tied: TieMap
 }
 
+export interface WeightsIdOptions extends StreamOptions {
+  readonly known?: ReadonlyMap<string, Uint8Array>
+}
+
 /**
  * The identity of weights: the CID of the dag-cbor list of [name, dtype, shape, sha256] in the order
  * of names. It does not depend on files, shards, their order or metadata, nor on whether a tied head
- * is written out. Every byte is read once; `onProgress` counts bytes.
+ * is written out. Every byte is read once, but for tensors whose sha256 is already `known` by their
+ * names; `onProgress` counts bytes.
  */
 export async function weightsId(
   checkpoint: Checkpoint,
-  { signal, onProgress }: StreamOptions = {},
+  { signal, onProgress, known }: WeightsIdOptions = {},
 ): Promise<WeightsId> {
   const specs = [...checkpoint.tensors.values()].sort((a, b) => compareNames(a.name, b.name))
   const total = specs.reduce((sum, spec) => sum + bytesOf(spec), 0)
-  const hashes = new Map<string, Buffer>()
+  const hashes = new Map<string, Uint8Array>()
   let done = 0
   for (const spec of specs) {
+    const knownHash = known?.get(spec.name)
+    if (knownHash !== undefined) {
+      hashes.set(spec.name, knownHash)
+      onProgress?.((done += bytesOf(spec)), total)
+      continue
+    }
     const hash = createHash('sha256')
     for await (const piece of streamTensor(checkpoint, spec, signal && { signal })) {
       hash.update(piece)
@@ -40,7 +51,7 @@ export async function weightsId(
   }
   const tied = new Map<string, string>()
   for (const [head, embedding] of tieCandidates(checkpoint.tensors)) {
-    if (hashes.get(head.name)!.equals(hashes.get(embedding.name)!)) {
+    if (Buffer.compare(hashes.get(head.name)!, hashes.get(embedding.name)!) === 0) {
       tied.set(head.name, embedding.name)
     }
   }

@@ -6,7 +6,8 @@ import { signGraph } from './sections/sign-graph.ts'
 
 /**
  * One sign per element and one magnitude for the whole tensor, each row, each column or each group:
- * 1 + b·s/n bits per weight for s scales of b bits, and one more bit where a zero is kept.
+ * 1 + b·s/n bits per weight for s scales of b bits, and where zeros are kept the entropy of where they
+ * are; less where few weights change, and signs are mostly those of zeros.
  *
  * Sections: `signs` and `nonzero` (sections/signs.ts), `scale` (scales/scale-section.ts). A scale is
  * α = f32(factor · (Σ|Δ| ÷ n)), all in f64 but the last rounding, then rounded to nearest even in
@@ -33,10 +34,10 @@ export const codec = defineCodec({
     return openSignedScales(tensor, checkStoredScales(tensor, {}), sections, context)
   },
 
-  async graph(tensor, sections) {
+  async graph(tensor, sections, { kernels }) {
     const stored = checkStoredScales(tensor, {})
     if (stored.scales !== 'matrix') return undefined
     const scale = await readMatrixScale(tensor.spec, sections)
-    return scale === 0 ? undefined : signGraph(tensor.spec, sections, scale, stored.zeros)
+    return scale === 0 ? undefined : signGraph(kernels, tensor.spec, sections, scale, stored.zeros)
   },
 })

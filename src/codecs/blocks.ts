@@ -5,23 +5,28 @@ import {
   type Kernels,
   type Region,
 } from '../compute/kernels.ts'
-import { BLOCK_ELEMENTS } from '../tensors/blocks.ts'
 import { elementsOf } from '../tensors/tensor.ts'
 import { defineCodec, type DeltaTensor } from './index.ts'
 import { equalCount } from './partition/equal-count.ts'
 import { equalWidth } from './partition/equal-width.ts'
 import { lloydMax } from './partition/lloyd-max.ts'
 import { createPartitionTable, type Partition } from './partition/partition.ts'
-import { bitmapBytes } from './sections/bits.ts'
 import { allocateBuffers, blockCapacity, createBlockReader, eachBlock } from './sections/block.ts'
 import {
+  codeBytes,
+  codeScratchBytes,
+  codesInBitmaps,
+  decodeCodes,
+  encodeCodes,
+} from './sections/codes.ts'
+import {
   badEncoding,
+  checkMagnitudes,
   checkSize,
   checkStored,
   outOfRange,
   weightDType,
 } from './sections/encoding.ts'
-import { indexBytesAtMost, packIndexes, unpackIndexes } from './sections/indexes.ts'
 import { createSectionReader } from './sections/section-reader.ts'
 import { createTally } from './sections/tally.ts'
 import { createSignWriter, openSigns, zeros } from './sections/signs.ts'
@@ -34,13 +39,13 @@ const splits = { 'equal-count': equalCount, 'equal-width': equalWidth, lloyd: ll
 /**
  * A sign and one of M magnitudes per element: the tensor's magnitudes in ascending order are cut
  * into M blocks, and each becomes the mean of its own. 1 + log₂ M bits per weight where blocks are
- * of equal count, fewer where they are not, and one more bit where a zero is kept. M = 1 is
+ * of equal count, fewer where they are not, and the entropy of where zeros are kept. M = 1 is
  * `bitdelta`; M = n, which fewer elements than blocks make of any M, loses nothing with blocks of
  * equal count. An error of equal-count blocks does not grow when every block is halved.
  *
  * Sections: `signs` and `nonzero` (sections/signs.ts); `values`, M means as f32(Σ|Δ| ÷ count), in
  * f64 but the last rounding, element by element, 0 for a block that holds none; `indexes` for M > 1
- * (sections/indexes.ts). Zeros count in their block's mean.
+ * (sections/codes.ts). Zeros count in their block's mean.
  *
  * Decoded, without any arithmetic: the value of the element's block with its sign; +0 where `nonzero`
  * is 0 and where the value is.
@@ -75,14 +80,15 @@ export const codec = defineCodec({
     const capacity = blockCapacity(spec)
     const partition = await splits[split](tensor, Math.min(blocks, elements), kernels)
     const used = elements === 0 ? 0 : partition.borders.length + 1
+    const form = codesInBitmaps(bitsFor(used))
     using table = createPartitionTable(kernels, used)
     using buffers = allocateBuffers(kernels, [
       capacity,
-      8 * bitmapBytes(capacity),
+      codeScratchBytes(capacity, form),
       BLOCK_VALUES_BYTES,
       capacity * 4,
     ])
-    const [indexes, planes, values, out] = buffers.regions
+    const [indexes, codes, values, out] = buffers.regions
     const { means, zeroCount } = await blockMeans(tensor, partition, kernels)
     values.f32.set(means.subarray(0, used))
     const bad = kernels.firstNonFinite(values, used)
@@ -94,7 +100,7 @@ export const codec = defineCodec({
     for await (const { count, delta } of eachBlock(tensor)) {
       await signs.write(delta, count)
       kernels.assignBlocks(delta, indexes, count, table)
-      if (used > 1) await sink(INDEXES, packIndexes(kernels, indexes, planes, count, used))
+      if (used > 1) await sink(INDEXES, encodeCodes(kernels, indexes, count, form, codes))
       kernels.lookUpBlocks(indexes, values, out, count)
       signs.apply(out, count)
       tally.add(delta, out, count)
@@ -110,19 +116,18 @@ export const codec = defineCodec({
     const elements = elementsOf(spec.shape)
     checkSize(sections, VALUES, elements > 0 ? 4 : 0, 4 * Math.min(MAX_BLOCKS, elements))
     const blocks = sections.bytes(VALUES) / 4
-    const frames = blocks > 1 ? Math.ceil(elements / BLOCK_ELEMENTS) : 0
-    const most = blocks > 1 ? indexBytesAtMost(elements, blocks) : 0
-    checkSize(sections, INDEXES, frames * LEAST_FRAME, most)
+    const form = codesInBitmaps(bitsFor(blocks))
+    checkSize(sections, INDEXES, ...codeBytes(blocks > 1 ? elements : 0, form))
     const found = await sections.read(VALUES, 0, sections.bytes(VALUES))
 
     const signs = openSigns(kernels, spec, sections, stored.zeros)
     const capacity = blockCapacity(spec)
     const buffers = allocateBuffers(kernels, [
       capacity,
-      8 * bitmapBytes(capacity),
+      codeScratchBytes(capacity, form),
       BLOCK_VALUES_BYTES,
     ])
-    const [indexes, planes, values] = buffers.regions
+    const [indexes, codes, values] = buffers.regions
     const close = (): void => {
       signs.close()
       buffers[Symbol.dispose]()
@@ -138,7 +143,7 @@ export const codec = defineCodec({
     return createBlockReader(spec, {
       async read(out, count) {
         await signs.read(count)
-        if (blocks > 1) await unpackIndexes(kernels, reader, indexes, planes, count, blocks)
+        if (blocks > 1) await decodeCodes(kernels, reader, indexes, count, form, codes)
         const highest = kernels.lookUpBlocks(indexes, values, out, count)
         if (highest >= blocks) throw badEncoding('no such block', `below ${blocks}`, highest)
         signs.apply(out, count)
@@ -154,8 +159,11 @@ export const codec = defineCodec({
 
 const VALUES = 'values'
 const INDEXES = 'indexes'
-/** A kind and one byte of bitmap. */
-const LEAST_FRAME = 2
+
+/** Bits of a number below `blocks`. */
+function bitsFor(blocks: number): number {
+  return blocks <= 1 ? 0 : 32 - Math.clz32(blocks - 1)
+}
 
 /** The means of a partition's blocks by one pass, as f64, and how many elements are zero. */
 async function blockMeans(tensor: DeltaTensor, partition: Partition, kernels: Kernels) {
@@ -180,11 +188,5 @@ async function blockMeans(tensor: DeltaTensor, partition: Partition, kernels: Ke
 function putValues(values: Region, bytes: Uint8Array): void {
   if (bytes.length % 4 !== 0) throw badEncoding('values', 'whole numbers of F32', bytes.length)
   values.u8.set(bytes)
-  for (let block = 0; block < bytes.length / 4; block++) {
-    if (values.u32[block]! < INFINITY_BITS) continue
-    throw badEncoding('value out of range', 'a finite number ≥ 0', values.f32[block])
-  }
+  checkMagnitudes(values, bytes.length / 4)
 }
-
-/** f32 patterns from here on are infinite, not numbers, or have a sign. */
-const INFINITY_BITS = 0x7f800000

@@ -70,13 +70,22 @@ export interface CodecGraph {
 export interface CodecContext {
   readonly kernels: Kernels
   /** Inputs of a tensor on some data, where known: scales are then fitted to its outputs. */
-  readonly calibration?: ((tensor: string) => Activations | undefined) | undefined
+  readonly calibration?: Calibration | undefined
 }
+
+/** Reads the inputs of one tensor; `undefined` where none are known. */
+export type Calibration = (tensor: string) => Promise<Activations | undefined>
 
 /** `rows` × (elements of one row of the tensor), in row-major order. */
 export interface Activations {
   readonly rows: number
   readonly activations: Float32Array
+}
+
+/** A tensor that is stored already, of which another may share sections. */
+export interface Sibling {
+  readonly tensor: EncodedTensor
+  readonly sections: Sections
 }
 
 export interface Codec<T extends ParameterTable = ParameterTable> {
@@ -103,12 +112,26 @@ export interface Codec<T extends ParameterTable = ParameterTable> {
     context: CodecContext,
   ): Promise<Encoding>
   /**
+   * Stores the tensor with the parameters of a sibling of this codec and shape, and with sections that
+   * it shares where that can be; throws `IncompatibleError` `E_SIBLING` for another codec or shape.
+   */
+  encodeLike?(
+    tensor: DeltaTensor,
+    sibling: Sibling,
+    sink: SectionSink,
+    context: CodecContext,
+  ): Promise<Encoding>
+  /**
    * Checks parameters and section sizes against the spec before it allocates anything; throws
    * `MalformedError` `E_BAD_ENCODING` when they do not fit.
    */
   open(tensor: EncodedTensor, sections: Sections, context: CodecContext): Promise<DeltaReader>
   /** The same value for a device; checks what `open` checks. `undefined` where there is no graph. */
-  graph?(tensor: EncodedTensor, sections: Sections): Promise<CodecGraph | undefined>
+  graph?(
+    tensor: EncodedTensor,
+    sections: Sections,
+    context: CodecContext,
+  ): Promise<CodecGraph | undefined>
 }
 
 /** Declares a codec; it exists to infer the names and types of the parameters. */

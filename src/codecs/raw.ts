@@ -3,22 +3,15 @@ import { COUNTS_BYTES, encodedCapacity } from '../compute/kernels/entropy.ts'
 import { extraCapacity, type SplitDifference } from '../compute/kernels/ordered.ts'
 import type { Kernels, Region } from '../compute/kernels.ts'
 import { MalformedError } from '../errors.ts'
+import { sliceRegion } from '../compute/slice-region.ts'
 import { BLOCK_ELEMENTS } from '../tensors/blocks.ts'
 import { dtypeBytes, type WeightDType } from '../tensors/dtype.ts'
 import { elementsOf } from '../tensors/tensor.ts'
 import { defineCodec, type DeltaTensor } from './index.ts'
 import { allocateBuffers, blockCapacity, createBlockReader, eachBlock } from './sections/block.ts'
+import { chooseModels, MAX_MODELS_BYTES, readModels } from './sections/choose-models.ts'
 import { badEncoding, checkSize, checkStored, weightDType } from './sections/encoding.ts'
-import {
-  chooseModels,
-  EXPONENTS,
-  loadModels,
-  MAX_MODELS_BYTES,
-  MODEL_BITS,
-  modelsBytes,
-  readModels,
-  writeModels,
-} from './sections/exponent-models.ts'
+import { EXPONENTS, loadModels, MODEL_BITS, modelsBytes } from './sections/exponent-models.ts'
 import { createSectionReader } from './sections/section-reader.ts'
 
 /**
@@ -28,7 +21,7 @@ import { createSectionReader } from './sections/section-reader.ts'
  * Training moves small weights as far as large ones, which is the more representable steps the smaller
  * the base's exponent is. So symbols are coded with that exponent, which a decoder has, as context.
  *
- * Sections: `models` as in `exponent-models.ts`; `differences`, per block of `BLOCK_ELEMENTS` a length
+ * Sections: `models` as in `choose-models.ts`; `differences`, per block of `BLOCK_ELEMENTS` a length
  * (u24, little endian) and so many bytes: rANS states and words (`Kernels.encodeSymbols`), then the
  * extra bits, or, where those would not be shorter, the block's post-trained bytes.
  *
@@ -44,27 +37,34 @@ export const codec = defineCodec({
   async encode(tensor, _parameters, sink, { kernels }) {
     const dtype = weightDType(tensor.spec)
     const capacity = blockCapacity(tensor.spec)
-    using buffers = allocateBuffers(kernels, [
-      capacity,
-      capacity,
-      extraCapacity(dtype, capacity),
-      encodedCapacity(capacity),
-    ])
-    const [symbols, contexts, extra, words] = buffers.regions
-    const split = { symbols, contexts, extra }
+    const extraBytes = extraCapacity(dtype, capacity)
+    // In front of the words, which end where the extra bits begin, is room for the length.
+    const before = 4 * Math.ceil((LENGTH_BYTES + encodedCapacity(capacity)) / 4)
+    using buffers = allocateBuffers(kernels, [capacity, capacity, before + extraBytes])
+    const [symbols, contexts, frame] = buffers.regions
+    const words = sliceRegion(frame, 0, before)
+    const split = { symbols, contexts, extra: sliceRegion(frame, before, extraBytes) }
     const hash = createHash('sha256')
     if (elementsOf(tensor.spec.shape) > 0) {
-      const chosen = chooseModels(await countDifferences(tensor, dtype, split, kernels))
-      await sink(MODELS, writeModels(chosen))
+      const chosen = chooseModels(dtype, await countDifferences(tensor, dtype, split, kernels))
+      await sink(MODELS, chosen.bytes)
       using allocated = allocateBuffers(kernels, [modelsBytes(chosen), EXPONENTS])
       const [models, map] = allocated.regions
       loadModels(kernels, chosen, models, map)
       for await (const { count, post, base } of eachBlock(tensor)) {
-        const extraBytes = kernels.splitDifference(dtype, post, base, map, split, count)
+        const extra = kernels.splitDifference(dtype, post, base, map, split, count)
         const used = kernels.encodeSymbols(symbols, contexts, count, models, MODEL_BITS, words)
         const plain = post.u8.subarray(0, count * dtypeBytes[dtype])
-        const packed = [words.u8.subarray(words.bytes - used), extra.u8.subarray(0, extraBytes)]
-        await sink(DIFFERENCES, frameOf(used + extraBytes < plain.length ? packed : [plain]))
+        const length = used + extra
+        const start = before - used - LENGTH_BYTES
+        if (length < plain.length) {
+          writeLength(frame.u8, start, length)
+          await sink(DIFFERENCES, frame.u8.subarray(start, before + extra))
+        } else {
+          writeLength(frame.u8, 0, plain.length)
+          await sink(DIFFERENCES, frame.u8.subarray(0, LENGTH_BYTES))
+          await sink(DIFFERENCES, plain)
+        }
         hash.update(plain)
       }
     }
@@ -81,7 +81,7 @@ export const codec = defineCodec({
     checkSize(sections, MODELS, Math.min(1, blocks), elements > 0 ? MAX_MODELS_BYTES : 0)
     checkSize(sections, DIFFERENCES, 4 * blocks, 3 * blocks + width * elements)
     const stored = sections.bytes(MODELS)
-    const chosen = readModels(stored > 0 ? await sections.read(MODELS, 0, stored) : NONE)
+    const chosen = readModels(dtype, stored > 0 ? await sections.read(MODELS, 0, stored) : NONE)
 
     const capacity = blockCapacity(spec)
     const buffers = allocateBuffers(kernels, [
@@ -98,7 +98,7 @@ export const codec = defineCodec({
     const reader = createSectionReader(sections, DIFFERENCES)
 
     async function readPost(out: Region, count: number, base: Region): Promise<void> {
-      const length = lengthOf(await reader.take(3))
+      const length = lengthOf(await reader.take(LENGTH_BYTES))
       const plain = count * width
       if (length > plain) throw badEncoding('length of a block', `at most ${plain}`, length)
       const bytes = await reader.take(length)
@@ -131,6 +131,9 @@ export const codec = defineCodec({
 
 const MODELS = 'models'
 const DIFFERENCES = 'differences'
+/** Of the length in front of each block. */
+const LENGTH_BYTES = 3
+
 const NONE = new Uint8Array(0)
 
 /** How often each symbol occurs under each exponent of the base. */
@@ -152,9 +155,10 @@ async function countDifferences(
   return counts.u32.slice()
 }
 
-function frameOf(parts: readonly Uint8Array[]): Uint8Array {
-  const length = parts.reduce((sum, part) => sum + part.length, 0)
-  return Buffer.concat([Uint8Array.of(length, length >> 8, length >> 16), ...parts])
+function writeLength(bytes: Uint8Array, at: number, length: number): void {
+  bytes[at] = length
+  bytes[at + 1] = length >> 8
+  bytes[at + 2] = length >> 16
 }
 
 function lengthOf([low, middle, high]: Uint8Array): number {

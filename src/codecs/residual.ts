@@ -5,6 +5,7 @@ import { createCoder } from './residual/coder.ts'
 import { codebooks, fitScales } from './residual/fit.ts'
 import { openResidual } from './residual/open-residual.ts'
 import { bits, residualToStore, scales, storedScaleDtype } from './residual/parameters.ts'
+import { refitScales } from './residual/refit-scales.ts'
 import { storePlanes } from './residual/sign-planes.ts'
 import { createLevelDecoder, createRounding, storeScales } from './residual/unit-scales.ts'
 import { scaleLayout } from './scales/layout.ts'
@@ -19,7 +20,7 @@ import { createTally } from './sections/tally.ts'
  * bits per weight and B scales for the whole tensor or for each row.
  *
  * Sections: `signs0` … `signs7` (residual/sign-planes.ts) and `scale` (residual/unit-scales.ts): in
- * sections of their own, so that a sibling with other scales shares all planes (`refitScales`). How
+ * sections of their own, so that a sibling with other scales shares all planes (`encodeLike`). How
  * scales and signs are found stands in residual/fit.ts; each scale is rounded to f32, then to nearest
  * even in its dtype, F32 for a matrix, before signs are chosen for it. Where the context knows the
  * tensor's activations X, the signs stay and the scales that minimise ‖X(Δ − Δ̂)ᵀ‖² are stored.
@@ -59,7 +60,7 @@ export const codec = defineCodec({
       bits: values.bits,
       codebookOf: (unit: number) => codebooks[fit](ofUnit(fitted, unit)),
     }
-    const activations = elementsOf(spec.shape) === 0 ? undefined : calibration?.(spec.name)
+    const activations = elementsOf(spec.shape) === 0 ? undefined : await calibration?.(spec.name)
     const stored = activations
       ? Float32Array.from(
           await fitPlanesToActivations(tensor, layout, activations, coding, kernels),
@@ -88,6 +89,9 @@ export const codec = defineCodec({
     await storeScales(kernels, dtype, stored, sink)
     return { parameters: residualToStore(values), ...tally.finish() }
   },
+
+  encodeLike: (tensor, { tensor: like, sections }, sink, context) =>
+    refitScales(tensor, like, sections, sink, context),
 
   open: openResidual,
 })

@@ -56,7 +56,7 @@ export interface KernelThread {
   /** 0 for the thread that calls. */
   readonly number: number
   readonly exports: Readonly<Record<string, (...args: readonly number[]) => number | undefined>>
-  /** What it uses in place of the caller's counters, if not those. */
+  /** What it uses in place of the caller's counters and room, if not those. */
   readonly counters?: number
 }
 
@@ -100,10 +100,14 @@ function doPiece(board: CallBoard, thread: KernelThread, piece: number): number 
     if (move === 'low') return (given + from / 4) >>> 0
     if (move === 'high') return given + Math.floor((args[i - 1]! + from / 4) / 2 ** 32)
     if (move === 'ones') return given + ones[piece]! * 4
-    if (move === 'counters') return thread.counters ?? given
+    if (move === 'counters' || move === 'room') return thread.counters ?? given
     return given + move * from
   }
   return thread.exports[name]!(...movesOf(split, args).map(moved))
+}
+
+export function workOf({ work = 1 }: Split, args: ArrayLike<number>): number {
+  return typeof work === 'function' ? work(args) : work
 }
 
 export function movesOf({ moves }: Split, args: ArrayLike<number>): readonly Move[] {

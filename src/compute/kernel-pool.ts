@@ -13,6 +13,7 @@ import {
   movesOf,
   SIGNAL,
   viewBoard,
+  workOf,
 } from './kernel-call.ts'
 import { kernelSplits } from './kernel-splits.ts'
 import type { KernelWorkerInit } from './kernel-worker.ts'
@@ -73,7 +74,7 @@ export function createKernelPool<Exports extends object>(
     const alone = own.exports[name]!
     const moves = movesOf(split, args)
     const count = args[moves.indexOf('count')]!
-    const isLong = count * (split.work ?? 1) >= MINIMUM_WORK
+    const isLong = count * workOf(split, args) >= MINIMUM_WORK
     if (!isLong || clash(moves, args, count)) return alone(...args)
     workers ??= startWorkers(others)
     if (workers.length === 0) return alone(...args)

@@ -1,64 +1,71 @@
 import type { Kernels, Matrix, Region } from '../compute/kernels.ts'
 import type { Lease } from '../compute/lease.ts'
+import { matrixOf } from '../compute/matrix/matrix.ts'
 import { createProducts, type MatrixProducts } from '../compute/matrix/products.ts'
-import type { Runtime, Session } from '../compute/onnxruntime.ts'
-import { createEmitter } from './emitter.ts'
+import type { DeviceTensor } from '../compute/onnxruntime.ts'
+import type { DeviceMemory } from './device-memory.ts'
 
 /**
- * Products of matrices by onnxruntime, whose sums are rounded in an order of its own: for what is
- * looked at, not for what is stored or hashed. Matrices that are parts of larger ones are multiplied
- * by the kernels. Sessions are kept by shape until the lease ends.
+ * Products whose left factor is a matrix, or its transpose, on a device to which the matrix is brought
+ * once; others, which are small in a decomposition of it, by the kernels. Its sums are rounded in an
+ * order of its own: for what is measured, not for what is stored or hashed. The matrix is contiguous row
+ * by row and does not change until the lease ends.
  */
-export function createRuntimeProducts(
-  runtime: Runtime,
+export function createDeviceProducts(
+  device: DeviceMemory,
   kernels: Kernels,
+  matrix: Matrix,
   lease: Lease,
 ): MatrixProducts {
   const own = createProducts(kernels, lease)
-  const sessions = new Map<string, Promise<Session>>()
-  lease.defer(async () => {
-    for (const session of sessions.values()) await (await session).release()
-  })
+  const { region, rows, columns } = matrix
+  let resident: Promise<DeviceTensor> | undefined
+  lease.defer(async () => (await resident)?.release())
 
   return {
     ...own,
     async multiply(left, right, out) {
-      const [l, r, o] = [asStored(left), asStored(right), asStored(out)]
-      if (l === undefined || r === undefined || o === undefined || left.columns === 0) {
-        await own.multiply(left, right, out)
-        return
+      if (left.region !== region || out.columns === 0) return own.multiply(left, right, out)
+      resident ??= device.upload({ region, type: 'float32', dims: [rows, columns] })
+      const transA = Number(left.rows !== rows || left.columnStep !== 1)
+      const tensors: DeviceTensor[] = []
+      using numbers = gathered(kernels, right, out.rows * out.columns)
+      try {
+        const dims = [right.rows, right.columns]
+        const factor = await device.upload({ region: numbers.region, type: 'float32', dims })
+        tensors.push(factor)
+        const product = await device.compute(
+          [await resident, factor],
+          [out.rows, out.columns],
+          (emitter, names) => emitter.node('Gemm', names, { transA }),
+        )
+        tensors.push(product)
+        await device.download(product, numbers.region)
+      } finally {
+        for (const tensor of tensors) await tensor.release()
       }
-      const key = JSON.stringify([l.turned, l.dims, r.turned, r.dims])
-      let session = sessions.get(key)
-      if (session === undefined) sessions.set(key, (session = runtime.session(gemm(l, r, o))))
-      const view = ({ region, dims }: Stored) => ({ region, dims, type: 'float32' }) as const
-      await (await session).run({ left: view(l), right: view(r) }, { out: view(o) })
+      copyMatrix(matrixOf(numbers.region, out.rows, out.columns), out)
     },
   }
 }
 
-/** A matrix as it lies in memory; `turned` when that is its transpose. */
-interface Stored {
-  readonly region: Region
-  readonly dims: readonly [number, number]
-  readonly turned: boolean
+/** A matrix row by row, in a region that has room for `least` numbers. */
+function gathered(
+  kernels: Kernels,
+  matrix: Matrix,
+  least: number,
+): Disposable & { readonly region: Region } {
+  const { rows, columns } = matrix
+  const region = kernels.allocate(Math.max(rows * columns, least) * 4)
+  copyMatrix(matrix, matrixOf(region, rows, columns))
+  return { region, [Symbol.dispose]: () => kernels.release(region) }
 }
 
-/** `undefined` for a part of a larger matrix, and for one without elements. */
-function asStored({ region, rows, columns, at, rowStep, columnStep }: Matrix): Stored | undefined {
-  if (at !== 0 || rows * columns === 0) return undefined
-  if (columnStep === 1 && rowStep === columns)
-    return { region, dims: [rows, columns], turned: false }
-  if (rowStep === 1 && columnStep === rows) return { region, dims: [columns, rows], turned: true }
-  return undefined
-}
-
-function gemm(left: Stored, right: Stored, out: Stored): Uint8Array {
-  const emitter = createEmitter()
-  const value = (name: string, { dims }: Stored) =>
-    ({ name, type: 'float32', shape: dims }) as const
-  const flags = { transA: Number(left.turned), transB: Number(right.turned) }
-  const from = emitter.node('Gemm', ['left', 'right'], flags)
-  const inputs = [value('left', left), value('right', right)]
-  return emitter.finish('product', inputs, [{ value: value('out', out), from }])
+function copyMatrix(from: Matrix, to: Matrix): void {
+  for (let i = 0; i < to.rows; i++) {
+    for (let j = 0; j < to.columns; j++) {
+      to.region.f32[to.at + i * to.rowStep + j * to.columnStep] =
+        from.region.f32[from.at + i * from.rowStep + j * from.columnStep]!
+    }
+  }
 }

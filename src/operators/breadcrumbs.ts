@@ -1,6 +1,5 @@
-import { rowElements } from '../tensors/tensor.ts'
 import { defineOperator } from './index.ts'
-import { type Band, createBand, createRowBand, magnitudeBand } from './statistics/magnitude-band.ts'
+import { type Band, bandStatistic, openBand } from './statistics/magnitude-band.ts'
 
 /**
  * Breadcrumbs (Davari and Belilovsky, 2023): passes over the ⌊gamma · n⌋ largest elements, which are
@@ -37,15 +36,10 @@ export const operator = defineOperator({
   scope: 'matrices',
   unit: ({ over }) => (over === 'row' ? 'rows' : 'elements'),
   scratch: () => 2,
-  statistic: ({ over, ...rest }) =>
-    over === 'row' ? undefined : magnitudeBand(over, (elements) => bandOf(elements, rest)),
-  open({ kernels, spec, statistic, scratch, parameters: { over, ...rest } }) {
-    const width = rowElements(spec)
-    const keep =
-      over === 'row'
-        ? createRowBand(kernels, width, bandOf(width, rest), scratch)
-        : createBand(kernels, statistic, spec.name, scratch)
-    return ([x], out, _from, count) => keep(x!, out, count)
+  statistic: ({ over, ...rest }) => bandStatistic(over, (elements) => bandOf(elements, rest)),
+  open(context) {
+    const { over, ...rest } = context.parameters
+    return openBand(context, over, (elements) => bandOf(elements, rest))
   },
 })
 

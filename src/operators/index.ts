@@ -1,5 +1,7 @@
 import type { Codec } from '../codecs/index.ts'
-import type { Kernels, Region } from '../compute/kernels.ts'
+import type { Kernels, Matrix, Region } from '../compute/kernels.ts'
+import type { Lease } from '../compute/lease.ts'
+import type { MatrixProducts } from '../compute/matrix/products.ts'
 import type { Emitter } from '../graphs/emitter.ts'
 import type { ParameterTable, ParameterValues, ValuesOf } from '../parameters.ts'
 import { loadRegistry, type Registry } from '../registry.ts'
@@ -41,6 +43,10 @@ export interface TensorContext<P, S> {
   readonly statistic: S
   /** As many chunks of f32 as the operator's `scratch` asks for. */
   readonly scratch: readonly Region[]
+  /** Products with one matrix that does not change until the lease ends, by the kernels or a device. */
+  products(matrix: Matrix, lease: Lease): MatrixProducts
+  /** Ends long work on one tensor. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -110,6 +116,11 @@ export interface Operator<T extends ParameterTable = ParameterTable, S = unknown
   statistic?(parameters: ValuesOf<T>, mode: Mode): Statistic<S> | undefined
   /** Starts one tensor. */
   open(context: TensorContext<ValuesOf<T>, S>): ChunkMap
+  /**
+   * It takes the products of its context: its tensors are then worth making where a device multiplies,
+   * although its map runs beside it.
+   */
+  readonly multiplies?: boolean
   /** The same map for a device; `undefined` where these parameters have none. */
   graph?(context: TensorContext<ValuesOf<T>, S>): OperatorGraph | undefined
 }

@@ -1,7 +1,7 @@
 import { createLease } from '../compute/lease.ts'
 import { matrixOf } from '../compute/matrix/matrix.ts'
-import { createProducts } from '../compute/matrix/products.ts'
 import { svdBytes, type Truncation, truncatedSvd } from '../compute/matrix/truncated-svd.ts'
+import { InvalidInputError } from '../errors.ts'
 import type { Parameter, ParameterValues } from '../parameters.ts'
 import type { TensorSpec } from '../tensors/tensor.ts'
 import { defineOperator } from './index.ts'
@@ -48,9 +48,12 @@ export const operator = defineOperator({
   parameters: amounts,
   scope: 'matrices',
   unit: () => 'tensor',
+  multiplies: true,
   parametersFor(given) {
     const names = Object.keys(amounts) as (keyof typeof amounts)[]
-    const name = names.find((each) => given[each] !== undefined) ?? 'rank'
+    const chosen = names.filter((name) => given[name] !== undefined)
+    if (chosen.length > 1) throw ambiguous(names, chosen)
+    const [name = 'rank'] = chosen
     return { [name]: amounts[name] }
   },
   memory(spec, parameters) {
@@ -58,7 +61,7 @@ export const operator = defineOperator({
     const [rows, columns] = spec.shape
     return truncation === undefined ? 0 : svdBytes(rows!, columns!, truncation)
   },
-  open({ kernels, spec, parameters }) {
+  open({ kernels, spec, parameters, products: productsWith, signal }) {
     const truncation = truncationOf(spec, parameters)
     return async ([x], out, _from, count) => {
       if (truncation === undefined) {
@@ -68,9 +71,9 @@ export const operator = defineOperator({
       const [rows, columns] = spec.shape as [number, number]
       const lease = createLease(kernels)
       try {
-        const products = createProducts(kernels, lease)
         const matrix = matrixOf(x!, rows, columns)
-        const { left, right } = await truncatedSvd(products, matrix, truncation, lease)
+        const products = productsWith(matrix, lease)
+        const { left, right } = await truncatedSvd(products, matrix, truncation, lease, { signal })
         await products.multiply(left, right, matrixOf(out, rows, columns))
       } finally {
         await lease.release()
@@ -86,4 +89,12 @@ function truncationOf({ shape }: TensorSpec, parameters: ParameterValues): Trunc
   const most = rank ?? (fraction === undefined ? size : Math.floor(fraction * size))
   if (shape.length !== 2 || (most >= size && energy === 1)) return undefined
   return { rank: most, energy }
+}
+
+function ambiguous(names: readonly string[], chosen: readonly string[]): InvalidInputError {
+  return new InvalidInputError('E_PARAMETERS_EXCLUSIVE', 'low-rank is told its rank twice', {
+    expected: `one of ${names.join(', ')}`,
+    actual: chosen.join(' and '),
+    fix: 'leave all but one out',
+  })
 }

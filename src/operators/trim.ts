@@ -1,8 +1,7 @@
-import { rowElements } from '../tensors/tensor.ts'
 import { largestGraph } from './graphs/largest.ts'
 import { defineOperator } from './index.ts'
-import { type Band, createBand, createRowBand, magnitudeBand } from './statistics/magnitude-band.ts'
-import { keepsNone } from './statistics/top-magnitudes.ts'
+import { type Band, bandStatistic, openBand } from './statistics/magnitude-band.ts'
+import { keepsNone } from './statistics/selection.ts'
 
 /**
  * Magnitude pruning (the first step of TIES, Yadav et al., NeurIPS 2023): keeps exactly
@@ -38,25 +37,13 @@ export const operator = defineOperator({
   scope: 'matrices',
   unit: ({ over }) => (over === 'row' ? 'rows' : 'elements'),
   scratch: () => 2,
-  statistic({ over, density, drop }, mode) {
-    if (over === 'row') return undefined
-    const inclusive = mode === 'official' && drop === 'smallest'
-    return magnitudeBand(
-      over,
-      (elements) => {
-        const { skip, keep } = bandOf(elements, { density, drop })
-        return { skip, keep: inclusive ? keep + 1 : keep }
-      },
-      inclusive,
-    )
+  statistic({ over, ...rest }, mode) {
+    const inclusive = mode === 'official' && rest.drop === 'smallest'
+    return bandStatistic(over, (elements) => bandOf(elements, rest, inclusive ? 1 : 0), inclusive)
   },
-  open({ kernels, spec, statistic, scratch, parameters: { over, ...rest } }) {
-    const width = rowElements(spec)
-    const keep =
-      over === 'row'
-        ? createRowBand(kernels, width, bandOf(width, rest), scratch)
-        : createBand(kernels, statistic, spec.name, scratch)
-    return ([x], out, _from, count) => keep(x!, out, count)
+  open(context) {
+    const { over, ...rest } = context.parameters
+    return openBand(context, over, (elements) => bandOf(elements, rest))
   },
   graph({ kernels, spec, statistic }) {
     if (statistic === undefined || !keepsNone(statistic.inner)) return undefined
@@ -67,7 +54,8 @@ export const operator = defineOperator({
 function bandOf(
   elements: number,
   { density, drop }: { readonly density: number; readonly drop: 'smallest' | 'largest' },
+  more = 0,
 ): Band {
-  const keep = Math.floor(density * elements)
+  const keep = Math.floor(density * elements) + more
   return { skip: drop === 'largest' ? elements - keep : 0, keep }
 }

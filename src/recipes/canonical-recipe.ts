@@ -97,7 +97,7 @@ function checkArity(operator: Operator, parameters: ParameterValues, inputs: num
   throw new InvalidInputError('E_ARITY', `${id} takes ${expected}, got ${inputs}`, {
     expected,
     actual: inputs,
-    fix: 'give what it changes, and with by:REF what it looks at besides, if anything',
+    fix: inputs < (wanted ?? 1) ? 'name what it goes by: by:REF' : 'leave by:REF out',
   })
 }
 

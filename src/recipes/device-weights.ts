@@ -3,15 +3,16 @@ import type { Region } from '../compute/kernels.ts'
 import type { DeviceTensor } from '../compute/onnxruntime.ts'
 import { sliceRegion } from '../compute/slice-region.ts'
 import type { DeviceScope } from '../graphs/device-scope.ts'
+import { createDeviceProducts } from '../graphs/matrix-products.ts'
 import type { TensorSpec } from '../tensors/tensor.ts'
-import { openStream, prepareOperator } from './delta-stream.ts'
-import type { DeltaStep, OperatorStep, PlanNode } from './plan-node.ts'
-import type { PlanContext } from './plan.ts'
-import type { TensorJob } from './tensor-job.ts'
+import type { DeltaStep, OperatorStep, PlanNode } from './plan/plan-node.ts'
+import type { PlanContext } from './plan/plan.ts'
+import { openStream, prepareOperator } from './streams/delta-stream.ts'
+import type { TensorJob } from './streams/tensor-job.ts'
 
 /**
- * Whether a tensor's weights are worth making on a device: an operator or codec at its root has a graph,
- * and base and result are F32. A score measures rounded weights, and no device rounds to BF16 or F16
+ * Whether a tensor's weights are worth making on a device: an operator or codec at its root has a graph
+ * or multiplies matrices, and base and result are F32. A score measures rounded weights, and no device rounds to BF16 or F16
  * as the kernels do; the recipes of such bases are materialised on the CPU.
  */
 export function runsOnDevice(
@@ -21,7 +22,9 @@ export function runsOnDevice(
   { codecs }: PlanContext,
 ): boolean {
   if (base.dtype !== 'F32' || result.dtype !== 'F32') return false
-  if (node.kind === 'operator') return node.operator.graph !== undefined
+  if (node.kind === 'operator') {
+    return node.operator.graph !== undefined || node.operator.multiplies === true
+  }
   return node.kind === 'delta' && codecOf(node, base.name, codecs).graph !== undefined
 }
 
@@ -75,7 +78,7 @@ async function decodeOnDevice(
   const { name, shape } = job.spec
   const tensor = node.source.tensors.get(name)!
   const codec = codecOf(node, name, codecs)
-  const graph = await codec.graph?.(tensor, node.source.sections(name))
+  const graph = await codec.graph?.(tensor, node.source.sections(name), { kernels })
   if (graph === undefined) return uploadNode(node, job, device)
   return withTensors(async (tensors) => {
     for (const { elements, fill } of graph.planes) {
@@ -121,13 +124,16 @@ function codecOf({ source }: DeltaStep, tensor: string, codecs: PlanContext['cod
   return codecs.get(source.tensors.get(tensor)!.codec)
 }
 
-/** A node's delta as the CPU computes it. */
+/** A node's delta as the CPU computes it, but for products of matrices. */
 async function uploadNode(
   node: PlanNode,
   job: TensorJob,
   device: DeviceScope,
 ): Promise<DeviceTensor> {
-  return uploadStream(await openStream(node, job), job, device)
+  const { kernels } = job.plan.context
+  const products: TensorJob['products'] = (matrix, lease) =>
+    createDeviceProducts(device, kernels, matrix, lease)
+  return uploadStream(await openStream(node, { ...job, products }), job, device)
 }
 
 /** Gathers a stream in one region, which is there for the upload only. */

@@ -2,7 +2,7 @@ import type { Kernels, Region } from '../compute/kernels.ts'
 import { InvalidInputError } from '../errors.ts'
 import type { WeightDType } from '../tensors/dtype.ts'
 import type { TensorSpec } from '../tensors/tensor.ts'
-import { operatorsOf, type PlanNode } from './plan-node.ts'
+import { operatorsOf, type PlanNode } from './plan/plan-node.ts'
 
 /**
  * Throws `InvalidInputError` `E_NOT_FINITE` that names the element and the steps to change when a

@@ -1,13 +1,13 @@
-import type { DeltaChunk, DeltaTensor } from '../codecs/index.ts'
 import { findTensor } from '../checkpoints/find-tensor.ts'
+import type { DeltaChunk, DeltaTensor } from '../codecs/index.ts'
 import { dtypeBytes, type WeightDType } from '../tensors/dtype.ts'
-import { openStream } from './delta-stream.ts'
 import { createFiniteCheck } from './finite-weights.ts'
-import { type GatherOptions, gatherFindings } from './gather.ts'
 import { openExact } from './materialise.ts'
-import { nodeAt } from './plan-node.ts'
-import type { Plan } from './plan.ts'
-import { type Findings, startJob } from './tensor-job.ts'
+import { nodeAt } from './plan/plan-node.ts'
+import type { Plan } from './plan/plan.ts'
+import { openStream } from './streams/delta-stream.ts'
+import { type GatherOptions, gatherFindings } from './streams/gather.ts'
+import { type Findings, startJob } from './streams/tensor-job.ts'
 
 /**
  * The deltas that a recipe denotes, not yet rounded into weights: what is encoded when an edited

@@ -43,6 +43,16 @@ describe('a weights id', () => {
     assert.equal(await idOf(dataPath('llama/base')), llama)
   })
 
+  it('does not read tensors whose sha256 is known', async () => {
+    const checkpoint = small({ v: ['F32', [12], values().map((x) => 2 * x)] })
+    const { id, tensors } = await weightsId(checkpoint)
+    const known = new Map(tensors.map(({ name, sha256 }) => [name, sha256]))
+    const unreadable = { ...checkpoint, read: () => Promise.reject(new Error('read')) }
+    assert.ok((await weightsId(unreadable, { known })).id.equals(id))
+    known.delete('v')
+    await assert.rejects(weightsId(unreadable, { known }), /read/)
+  })
+
   it('is the same for a single file and for shards', async function () {
     const single = sharedPath('data/llama-tiny/base/model.bf16.safetensors')
     const sharded = sharedPath('data/llama-tiny/base-sharded')

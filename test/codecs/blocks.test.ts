@@ -91,30 +91,6 @@ describe('blocks codec', () => {
     }
   })
 
-  for (const [split, blocks] of [
-    ['equal-count', 2],
-    ['equal-count', 64],
-    ['equal-width', 64],
-    ['lloyd', 16],
-    ['lloyd', 64],
-  ] as const) {
-    it(`takes no more than 3 % above the entropy of ${blocks} blocks of ${split}`, async () => {
-      const { stored, decoded } = await encode(million, { split, blocks })
-      const counts = new Map<number, number>()
-      for (const value of decoded) {
-        counts.set(Math.abs(value), (counts.get(Math.abs(value)) ?? 0) + 1)
-      }
-      const entropy = [...counts.values()].reduce(
-        (sum, count) => sum - (count / million.length) * Math.log2(count / million.length),
-        0,
-      )
-      const bytes = stored.get('indexes')!.length
-      assert.ok(bytes <= (1.03 * entropy * million.length) / 8 + 64, `${bytes} for ${entropy}`)
-      assert.equal(stored.get('signs')!.length, million.length / 8)
-      assert.equal(stored.get('values')!.length, 4 * blocks)
-    })
-  }
-
   it('takes zeros, one element, equal magnitudes and no elements', async () => {
     for (const split of ['equal-count', 'equal-width', 'lloyd']) {
       assert.deepEqual((await encode([0, -0, 0], { split })).decoded, [0, 0, 0])

@@ -6,14 +6,7 @@ import {
   readFrequencies,
   writeFrequencies,
 } from '../../src/codecs/sections/frequencies.ts'
-import {
-  chooseModels,
-  MAX_MODELS,
-  readModels,
-  writeModels,
-} from '../../src/codecs/sections/exponent-models.ts'
 import { log2 } from '../../src/codecs/sections/log2.ts'
-import { MalformedError } from '../../src/errors.ts'
 import { pseudoRandom } from './numbers.ts'
 
 describe('frequencies', () => {
@@ -65,48 +58,6 @@ describe('frequencies', () => {
         }
       }
     }
-  })
-})
-
-describe('models by exponent', () => {
-  const random = pseudoRandom(12)
-
-  it('are read as they were stored, at most 32 of them', () => {
-    for (const exponents of [1, 2, 20, 256]) {
-      const counts = new Uint32Array(256 * 256)
-      for (let exponent = 0; exponent < exponents; exponent++) {
-        const symbol = Math.floor(random() * 200)
-        for (let i = 0; i < 500; i++) counts[exponent * 256 + symbol + (i % 50)]!++
-      }
-      const chosen = chooseModels(counts)
-      assert.equal(chosen.models.length, Math.min(exponents, MAX_MODELS))
-      assert.deepEqual(readModels(writeModels(chosen)), chosen)
-    }
-  })
-
-  it('are one where exponents do not differ, and none for no elements', () => {
-    const counts = new Uint32Array(256 * 256)
-    for (let exponent = 100; exponent < 120; exponent++)
-      counts.fill(20, exponent * 256, exponent * 256 + 9)
-    assert.equal(chooseModels(counts).models.length, 1)
-    const none = chooseModels(new Uint32Array(256 * 256))
-    assert.deepEqual(none.models, [])
-    assert.deepEqual(readModels(new Uint8Array(0)), none)
-  })
-
-  it('are refused where bytes are hostile', () => {
-    let refused = 0
-    for (let attempt = 0; attempt < 2000; attempt++) {
-      const bytes = Uint8Array.from({ length: 1 + random() * 60 }, () => random() * 256)
-      try {
-        const { models, map } = readModels(bytes)
-        assert.ok(models.length <= MAX_MODELS && map.every((model) => model < models.length))
-      } catch (error) {
-        assert.ok(error instanceof MalformedError && error.id === 'E_BAD_ENCODING')
-        refused++
-      }
-    }
-    assert.ok(refused > 1000)
   })
 })
 

@@ -5,7 +5,7 @@ import { IncompatibleError, InvalidInputError } from '../../src/errors.ts'
 import { encodeValues } from './encode-values.ts'
 import { hex } from './memory-tensor.ts'
 import { naiveGroups, naiveIntegers, type NaiveIntegers } from './naive-integers.ts'
-import { normalFloats } from './numbers.ts'
+import { normalFloats, pseudoRandom } from './numbers.ts'
 
 const delta = [0.1, -0.2, 0.3, -0.4]
 
@@ -99,6 +99,13 @@ describe('integer codec', () => {
       assert.deepEqual((await encode([], { scheme })).decoded, [])
     }
     assert.deepEqual((await encode([-3], { bits: 8, scale: 'F32' })).decoded, [-3])
+  })
+
+  it('packs codes that have no entropy to spare', async () => {
+    const random = pseudoRandom(5)
+    const uniform = Float32Array.from({ length: 2 ** 18 }, () => Math.floor(random() * 15) - 7)
+    const { stored } = await encode(uniform, { bits: 4, group: 0, scale: 'F32' })
+    assert.ok(stored.get('codes')!.length <= 2 ** 18 / 2 + 4)
   })
 
   it('has no code for −2^(b−1) in the symmetric scheme', async () => {

@@ -7,10 +7,12 @@ import { openKernels } from '../../src/compute/open-kernels.ts'
 import { IncompatibleError, MalformedError } from '../../src/errors.ts'
 import { createRandom } from '../../src/random.ts'
 import { BLOCK_ELEMENTS } from '../../src/tensors/blocks.ts'
+import type { WeightDType } from '../../src/tensors/dtype.ts'
 import { elementsOf } from '../../src/tensors/tensor.ts'
 import { encodeValues } from './encode-values.ts'
 import { bytesOfFloats, collectSections, hex, memorySections, sha256Hex } from './memory-tensor.ts'
-import { roundHalf } from './numbers.ts'
+import { entropyBits, roundHalf } from './numbers.ts'
+import { bytePlanes } from './symbols.ts'
 
 const kernels = openKernels()
 afterEach('gives all memory back', () => assert.equal(kernels.allocated, 0))
@@ -47,7 +49,7 @@ function assertSame(actual: Float32Array, expected: Float32Array): void {
 }
 
 async function storeLora(
-  values: 'F32' | 'BF16',
+  values: WeightDType,
   shape: readonly number[],
   rank: number,
   scale: number,
@@ -89,11 +91,15 @@ describe('codec low-rank', () => {
     }
   })
 
-  it('takes the exponents of bf16 factors together', async () => {
-    const { stored } = await storeLora('BF16', [1024, 1024], 16, 1)
-    for (const section of ['left', 'right']) {
-      const bits = (stored.get(section)!.length * 8) / (1024 * 16)
-      assert.ok(bits > 9.5 && bits < 11, `${bits} bits per number`)
+  it('takes the entropy of the bytes of its factors', async () => {
+    for (const values of ['BF16', 'F16', 'F32'] as const) {
+      const { stored, given } = await storeLora(values, [1024, 1024], 16, 1)
+      for (const [i, section] of ['left', 'right'].entries()) {
+        const bits = bytePlanes(given[i]!, values).map(entropyBits)
+        const entropy = bits.reduce((sum, each) => sum + each, 0) / 8
+        const bytes = stored.get(section)!.length
+        assert.ok(bytes <= 1.03 * entropy + 64, `${bytes} bytes, entropy ${entropy}`)
+      }
     }
   })
 

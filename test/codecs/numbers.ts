@@ -105,11 +105,13 @@ export function normalFloats(count: number, seed: number): Float32Array {
 
 /** Order-0 entropy of symbols in bits, all of them together. */
 export function entropyBits(symbols: Iterable<number>): number {
-  const counts = new Map<number, number>()
+  const [bytes, others] = [new Float64Array(256), new Map<number, number>()]
   let total = 0
   for (const symbol of symbols) {
-    counts.set(symbol, (counts.get(symbol) ?? 0) + 1)
+    if (symbol < 256 && Number.isInteger(symbol) && symbol >= 0) bytes[symbol]!++
+    else others.set(symbol, (others.get(symbol) ?? 0) + 1)
     total++
   }
-  return [...counts.values()].reduce((sum, n) => sum + n * Math.log2(total / n), 0)
+  const counts = [...bytes, ...others.values()].filter((count) => count > 0)
+  return counts.reduce((sum, count) => sum + count * Math.log2(total / count), 0)
 }

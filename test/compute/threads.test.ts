@@ -6,8 +6,18 @@ import { createKernelPool, reservedPages } from '../../src/compute/kernel-pool.t
 import { kernelsWasm } from '../../src/compute/kernels-wasm.ts'
 import type { MaskExports } from '../../src/compute/kernels/mask.ts'
 import { compile, createSharedMemory, instantiate } from '../../src/compute/web-assembly.ts'
-import { HISTOGRAM_BYTES, type Kernels, type Region } from '../../src/compute/kernels.ts'
+import {
+  HISTOGRAM_BYTES,
+  type Kernels,
+  type Matrix,
+  PACK_BYTES,
+  type Region,
+} from '../../src/compute/kernels.ts'
 import { kernelSplits } from '../../src/compute/kernel-splits.ts'
+import { createLease } from '../../src/compute/lease.ts'
+import { columnsOf, matrixOf, rowsOf, transposed } from '../../src/compute/matrix/matrix.ts'
+import { createProducts } from '../../src/compute/matrix/products.ts'
+import { truncatedSvd } from '../../src/compute/matrix/truncated-svd.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
 import { sliceRegion } from '../../src/compute/slice-region.ts'
 import { dropThreshold, maskKey } from '../../src/random.ts'
@@ -119,6 +129,21 @@ const uses: Readonly<Record<string, Use>> = {
     return found
   },
   firstNonFinite16: ({ kernels: k, a }, n) => k.firstNonFiniteOf('BF16', a, n),
+  multiply: (data) => multiplied(data, (left, right) => [left, right]),
+  'multiply of turned factors': (data) =>
+    multiplied(data, (left, right) => [transposed(left), transposed(right)]),
+  'multiply of parts': (data) =>
+    multiplied(data, (left, right) => [
+      columnsOf(rowsOf(left, 30, 300), 70, 200),
+      columnsOf(rowsOf(right, 9, 200), 5, 61),
+    ]),
+  gram: ({ kernels: k, b, out, counts }) => k.gram(matrixOf(b, 301, 350), out, counts).slice(),
+  'gram of columns': ({ kernels: k, b, out, counts }) =>
+    k.gram(transposed(matrixOf(b, 1024, 301)), out, counts).slice(),
+  rotateRows({ kernels: k, b, c, out }) {
+    k.widen('F32', b, out, ELEMENTS)
+    k.rotateRows(out, 701, 700, c, 700)
+  },
   'firstNonFinite of none': ({ kernels: k, b }, n) => k.firstNonFinite(b, n),
 }
 
@@ -155,6 +180,10 @@ describe('kernels on several threads', () => {
     }
   })
 
+  it('have room for the panels of a product', () => {
+    assert.ok(PACK_BYTES <= HISTOGRAM_BYTES)
+  })
+
   for (const [name, use] of Object.entries(uses)) {
     it(`${name}: gives the bytes of one thread`, () => {
       for (const count of COUNTS) {
@@ -163,6 +192,23 @@ describe('kernels on several threads', () => {
       }
     })
   }
+
+  it('factor a matrix into the bytes of one thread', async () => {
+    const hashes = new Set<string>()
+    for (const { kernels, c } of [one, ...several]) {
+      const lease = createLease(kernels)
+      const products = createProducts(kernels, lease)
+      const matrix = matrixOf(c, 1000, 1048)
+      const found = await truncatedSvd(products, matrix, { rank: 5, energy: 1 }, lease)
+      const hash = createHash('sha256')
+      for (const { region, rows, columns } of [found.left, found.right]) {
+        hash.update(region.u8.subarray(0, rows * columns * 4))
+      }
+      hashes.add(hash.digest('hex'))
+      await lease.release()
+    }
+    assert.equal(hashes.size, 1)
+  })
 
   it('sum block after block, however many a call has', () => {
     const [kernels, c] = [one.kernels, one.c]
@@ -283,6 +329,15 @@ describe('kernels on several threads', () => {
     }
   })
 })
+
+/** The product of two parts of the data, with what stays of it in rows of its own length. */
+function multiplied(
+  { kernels, b, c, out, counts }: Data,
+  choose: (left: Matrix, right: Matrix) => readonly [Matrix, Matrix],
+): void {
+  const [left, right] = choose(matrixOf(b, 400, 300), matrixOf(c, 300, 400))
+  kernels.multiply(left, right, matrixOf(out, left.rows, right.columns), counts)
+}
 
 function makeData(kernels: Kernels): Data {
   const floats = (name: string, sprinkle?: readonly number[]): Region => {

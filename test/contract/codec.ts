@@ -222,6 +222,30 @@ function contractOf(codec: Codec, use: CodecCase): void {
     assert.ok(kernels.peak - before < 16 * 4 * BLOCK_ELEMENTS)
   })
 
+  it('refuses stored parameters that claim what its sections do not hold', async () => {
+    const tensor = makeTensor(5000, 'F32')
+    const { encoded, stored } = await encode(tensor)
+    const original = await decode(tensor, encoded, stored)
+    const before = kernels.peak
+    for (const [name, value] of Object.entries(encoded.parameters)) {
+      for (const claim of typeof value === 'number' ? numbers(value) : choices) {
+        const parameters = { ...encoded.parameters, [name]: claim }
+        await acceptsOnlyTheSame(tensor, { ...encoded, parameters }, stored, original)
+      }
+    }
+    assert.ok(kernels.peak - before < 16 * 4 * BLOCK_ELEMENTS)
+  })
+
+  it('refuses sections that say they hold 2⁴⁰ bytes', async () => {
+    const tensor = makeTensor(5000, 'F32')
+    const { encoded, stored } = await encode(tensor)
+    const sections = memorySections(stored)
+    for (const section of stored.keys()) {
+      const bytes = (name: string): number => (name === section ? 2 ** 40 : sections.bytes(name))
+      await assert.rejects(codec.open(encoded, { ...sections, bytes }, context), MalformedError)
+    }
+  })
+
   it('refuses unknown, missing and ill-typed stored parameters and other dtypes', async () => {
     const tensor = makeTensor(64, 'F32')
     const { encoded, stored } = await encode(tensor)
@@ -268,6 +292,13 @@ function onlyRefusals(error: unknown): false {
   assert.ok(error instanceof MalformedError || error instanceof VerificationError)
   return false
 }
+
+/** What a hostile author might say instead of a number, or of one of several words. */
+function numbers(value: number): readonly number[] {
+  return [0, 1, value - 1, value + 1, 2 * value, -value, 0.5, 255, 65_536, 2 ** 31, 2 ** 53, NaN]
+}
+
+const choices = ['', 'F32', 'BF16', 'F16', 'keep', 'plus', 'row', 'column', 'group', 'explicit']
 
 const TENSOR = 'model.layers.0.mlp.up_proj.weight'
 

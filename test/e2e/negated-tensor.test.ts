@@ -11,7 +11,7 @@ import {
   recipeOf,
 } from '../../src/index.ts'
 import type { Checkpoint } from '../../src/tensors/checkpoint.ts'
-import { modelOf, openEvaluation, suiteOfFiles } from '../support/eval-items.ts'
+import { modelOf, openEvaluation, suiteOfFiles } from '../../scripts/bench/measured-suite.ts'
 import { demoPath } from '../support/shared.ts'
 import { copyFolder, idOf, temporaryFolder, type TemporaryFolder } from './model-folders.ts'
 import { openNode, quiet } from './nodes.ts'

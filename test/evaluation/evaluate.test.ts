@@ -10,7 +10,12 @@ import {
 import { IGNORED_TARGET, type SuiteItem, type TextItem } from '../../src/evaluation/suite.ts'
 import type { Model } from '../../src/models/index.ts'
 import { elementsOf } from '../../src/tensors/tensor.ts'
-import { modelOf, openEvaluation, suiteOf, suiteOfFiles } from '../support/eval-items.ts'
+import {
+  modelOf,
+  openEvaluation,
+  suiteOf,
+  suiteOfFiles,
+} from '../../scripts/bench/measured-suite.ts'
 import { dataPath } from '../support/shared.ts'
 
 const demo = fileURLToPath(new URL('../../node/demo/data', import.meta.url))

@@ -2,13 +2,15 @@ import assert from 'node:assert/strict'
 import type { Mode } from '../../src/operators/index.ts'
 import type { DraftNode } from '../../src/recipes/canonical-recipe.ts'
 import type { WeightsLeaf } from '../../src/recipes/recipe.ts'
-import { demoPath } from '../support/shared.ts'
+import { demoPath, sharedPath, skip } from '../support/shared.ts'
 import { experts } from '../support/variants.ts'
 import {
   assertFigures,
   type Figures,
   type MeasuredModels,
+  type ModelPaths,
   openModels,
+  readJson,
   readReference,
 } from './reference-figures.ts'
 
@@ -19,9 +21,7 @@ interface Reference {
 
 type Merge = (leaves: readonly WeightsLeaf[]) => DraftNode
 
-const { merges: reference } = readReference('vit-merges-all-light') as Reference
-
-/** The merges that the reference calls by these names. */
+/** The merges that the references call by these names. */
 const merges = new Map<string, Merge>([
   ['simple average', (leaves) => taskArithmetic(leaves, 1 / leaves.length)],
   ...[0.3, 0.5, 0.7, 1, 1.5, 2].map((lambda): [string, Merge] => [
@@ -60,42 +60,79 @@ function short(share: number): string {
 }
 
 describe('merges of trained experts', () => {
-  let models: MeasuredModels
-  before(async () => {
-    models = await openModels({
-      base: demoPath('base'),
-      experts: experts.map((name) => demoPath(`${name}-light`)),
-      tasks: experts.map((name) => demoPath(`eval/${name}.safetensors`)),
-    })
+  const { merges: reference } = readReference('vit-merges-all-light') as Reference
+  const measured = measureMerges({
+    base: demoPath('base'),
+    experts: experts.map((name) => demoPath(`${name}-light`)),
+    tasks: experts.map((name) => demoPath(`eval/${name}.safetensors`)),
   })
-  after(() => models[Symbol.asyncDispose]())
 
   it('are all that the reference has', () => {
     const names = [3, 4].flatMap((count) => [...merges.keys()].map((name) => `${count}: ${name}`))
-    const merged = Object.keys(reference).filter((name) => /^\d: /.test(name))
-    assert.deepEqual(names.toSorted(), merged.toSorted())
+    assert.deepEqual(names.toSorted(), mergesOf(reference).toSorted())
   })
 
-  for (const name of merges.keys()) {
-    it(`of four have the reference’s losses: ${name}`, () => compare(4, name))
+  for (const name of mergesOf(reference)) {
+    it(`have the reference’s losses: ${name}${name.startsWith('4') ? '' : ' #slow'}`, () =>
+      measured.compare(name, reference, experts))
   }
-  for (const name of merges.keys()) {
-    it(`of three have the reference’s losses: ${name} #slow`, () => compare(3, name))
-  }
-  for (const name of [...merges.keys()].filter((name) => name.startsWith('TIES'))) {
+  for (const name of mergesOf(reference).filter((name) => name.startsWith('4: TIES'))) {
     it(`as the authors’ code trims differ by less than 10⁻⁴ nats: ${name} #slow`, () =>
-      compare(4, name, { mode: 'official', tolerance: 1e-4 }))
-  }
-
-  async function compare(
-    count: number,
-    name: string,
-    { mode = 'paper', tolerance }: { mode?: Mode; tolerance?: number } = {},
-  ): Promise<void> {
-    const root = merges.get(name)!(models.experts.slice(0, count))
-    const [figures] = await models.figures([await models.variant(root, mode)])
-    for (const [t, task] of experts.entries()) {
-      assertFigures(figures![t]!, reference[`${count}: ${name}`]!.tasks[task]!, task, tolerance)
-    }
+      measured.compare(name, reference, experts, { mode: 'official', tolerance: 1e-4 }))
   }
 })
+
+for (const [family, file, suffix, tasks] of [
+  ['vit-tiny', 'reference', '', experts],
+  ['llama-tiny', 'reference', '', ['de', 'fr', 'py', 'math']],
+  ['llama-tiny', 'reference-all-light', '-light', ['de', 'fr', 'py', 'math']],
+] as const) {
+  describe(`merges of the experts ${tasks.map((task) => task + suffix).join(', ')}`, () => {
+    const folder = sharedPath(`data/${family}`)
+    if (folder === undefined) {
+      it('have the reference’s losses #slow', function () {
+        skip(this, `no ../shared/data/${family}`)
+      })
+      return
+    }
+    const { merges: reference } = readJson(`${folder}/${file}.json`) as Reference
+    const measured = measureMerges({
+      base: `${folder}/base`,
+      experts: tasks.map((task) => `${folder}/${task}${suffix}`),
+      tasks: tasks.map((task) => `${folder}/eval/${task}.safetensors`),
+    })
+    for (const name of mergesOf(reference).filter((name) => name.startsWith('4: '))) {
+      it(`have the reference’s losses: ${name} #slow`, () =>
+        measured.compare(name, reference, tasks))
+    }
+  })
+}
+
+/** Names of merges; the references list the base and the experts beside them. */
+function mergesOf(reference: Reference['merges']): readonly string[] {
+  return Object.keys(reference).filter((name) => /^\d: /.test(name))
+}
+
+function measureMerges(paths: ModelPaths) {
+  let models: MeasuredModels
+  before(async () => {
+    models = await openModels(paths)
+  })
+  after(() => models[Symbol.asyncDispose]())
+
+  return {
+    async compare(
+      merge: string,
+      reference: Reference['merges'],
+      tasks: readonly string[],
+      { mode = 'paper', tolerance }: { mode?: Mode; tolerance?: number } = {},
+    ): Promise<void> {
+      const [count, name] = merge.split(': ') as [string, string]
+      const root = merges.get(name)!(models.experts.slice(0, Number(count)))
+      const [figures] = await models.figures([await models.variant(root, mode)])
+      for (const [t, task] of tasks.entries()) {
+        assertFigures(figures![t]!, reference[merge]!.tasks[task]!, task, tolerance)
+      }
+    },
+  }
+}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { OpenCheckpoint } from '../../src/checkpoints/files.ts'
 import { IGNORED_TARGET, type SuiteItem } from '../../src/evaluation/suite.ts'
-import { mean, modelOf, openEvaluation, suiteOf } from '../support/eval-items.ts'
+import { mean, modelOf, openEvaluation, suiteOf } from '../../scripts/bench/measured-suite.ts'
 import { sharedPath, skip } from '../support/shared.ts'
 
 describe('models as transformers saves them', () => {

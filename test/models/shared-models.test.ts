@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { targetsOf } from '../../src/evaluation/suite.ts'
-import { mean, modelOf, openEvaluation, suiteOfFiles } from '../support/eval-items.ts'
+import { mean, modelOf, openEvaluation, suiteOfFiles } from '../../scripts/bench/measured-suite.ts'
 import { sharedPath, skip } from '../support/shared.ts'
 
 /** What PyTorch measured in f32: by model and task. */

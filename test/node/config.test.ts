@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { homedir } from 'node:os'
+import { availableParallelism, homedir } from 'node:os'
 import { join } from 'node:path'
 import { readConfig } from '../../node/config.ts'
 
@@ -21,6 +21,15 @@ describe('the configuration of a node', () => {
     assert.equal(readConfig({ device: 'webgpu' }, { DELTASWARM_DEVICE: 'cpu' }).device, 'webgpu')
     assert.equal(readConfig({}, {}).device, 'auto')
     assert.equal(readConfig({}, { XDG_DATA_HOME: '/data' }).home, join('/data', 'deltaswarm'))
+  })
+
+  it('uses the cores that there are, up to eight, unless told a number', () => {
+    assert.equal(readConfig({}, {}).threads, Math.min(availableParallelism(), 8))
+    assert.equal(readConfig({}, { DELTASWARM_THREADS: '3' }).threads, 3)
+    for (const actual of ['two', '0', '1.5', '-1']) {
+      const wrong = () => readConfig({}, { DELTASWARM_THREADS: actual })
+      assert.throws(wrong, { id: 'E_THREADS', actual })
+    }
   })
 
   it('refuses a device that nobody knows', () => {

@@ -116,8 +116,8 @@ describe('the blocks of a delta', () => {
             ),
           }))
           const blockstore = createMemoryBlockstore()
-          const { cid, root, ownBytes, blocks } = await write(blockstore, tensors, piece)
-          assert.equal(blocks, blockstore.size)
+          const { cid, root, ownBytes, sizes } = await write(blockstore, tensors, piece)
+          assert.equal(sizes.size, blockstore.size)
           assert.deepEqual(await measureDag(blockstore, cid), { ownBytes, closureBytes: ownBytes })
           const delta = await openDelta(blockstore, cid)
           assert.deepEqual(delta.root, root)
@@ -220,6 +220,34 @@ describe('the blocks of a delta', () => {
     await assert.rejects(write(blockstore, [smallTensor('b'), smallTensor('b')]), {
       id: 'E_TENSOR_ORDER',
     })
+  })
+
+  it('are stored one at a time, before their index node and the root', async () => {
+    const order: string[] = []
+    let busy = 0
+    const memory = createMemoryBlockstore()
+    const slow: Blockstore = {
+      ...memory,
+      async put(cid, bytes) {
+        assert.equal(++busy, 1)
+        await new Promise((resolve) => setImmediate(resolve))
+        order.push(cid.code === RAW ? 'leaf' : 'node')
+        await memory.put(cid, bytes)
+        busy--
+      },
+    }
+    await write(slow, [{ name: 'a', sections: { signs: noise(3 * MIB, 1), scale: noise(4, 2) } }])
+    assert.deepEqual(order, ['leaf', 'leaf', 'leaf', 'leaf', 'node', 'node'])
+  })
+
+  it('are not finished when one of them cannot be stored', async () => {
+    const memory = createMemoryBlockstore()
+    const full = new Error('the disk is full')
+    const broken: Blockstore = { ...memory, put: () => Promise.reject(full) }
+    for (const length of [100, 100 * KIB, 3 * MIB]) {
+      const tensors = [{ name: 'a', sections: { signs: noise(length, 1) } }]
+      await assert.rejects(write(broken, tensors), full)
+    }
   })
 
   it('describe a delta that changes nothing', async () => {

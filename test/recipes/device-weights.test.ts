@@ -9,7 +9,7 @@ import { loadOperators } from '../../src/operators/index.ts'
 import { createRandom } from '../../src/random.ts'
 import { type DraftNode, recipeOf } from '../../src/recipes/canonical-recipe.ts'
 import { openVariant } from '../../src/recipes/materialise.ts'
-import { planRecipe } from '../../src/recipes/plan.ts'
+import { planRecipe } from '../../src/recipes/plan/plan.ts'
 import { memoryCheckpoint } from '../checkpoints/memory.ts'
 import { bits } from '../support/run-operator.ts'
 import { openTestRuntime } from '../support/test-device.ts'
@@ -104,6 +104,63 @@ describe('weights made on a device', function () {
       inputs: [{ operator: 'through', parameters: { codec: 'bitdelta' }, inputs: [leaf] }],
     })
     assert.equal(await both(model('post', 0), 'raw', root), 3 * elements)
+  })
+
+  it('take products of matrices from there, within 1e-5 of the kernels', async () => {
+    const [rows, columns, rank] = [170, 180, 4]
+    const random = createRandom('device weights', 'low-rank')
+    const vectors = Float32Array.from({ length: (rows + columns) * rank }, () => random.normal())
+    const post = Float32Array.from({ length: rows * columns }, (_, at) => {
+      const [row, column] = [Math.floor(at / columns) * rank, (rows + (at % columns)) * rank]
+      let sum = random.normal() / 100
+      for (let r = 0; r < rank; r++) sum += vectors[row + r]! * vectors[column + r]! * 2 ** -r
+      return sum / 1000
+    })
+    const models = [new Float32Array(post.length), post].map((values) =>
+      memoryCheckpoint({ [name]: ['F32', [rows, columns], values] }),
+    )
+    const ids = [cidOfValue({ test: 0 }), cidOfValue({ test: 1 })] as const
+    const root = { operator: 'low-rank', parameters: { rank }, inputs: [{ weights: ids[1] }] }
+    const plan = await planRecipe(
+      recipeOf({ base: ids[0], root }, entries),
+      {
+        delta: () => Promise.reject(new Error('there is none')),
+        weights: async (id) => models[id.equals(ids[0]) ? 0 : 1]!,
+      },
+      { ...entries, kernels },
+    )
+    let [matrices, products] = [0, 0]
+    const scope = createDeviceScope({
+      ...device,
+      upload(view) {
+        if (view.dims[0] === rows && view.dims[1] === columns) matrices++
+        return device.upload(view)
+      },
+      compute(inputs, dims, emit) {
+        if (inputs.length === 2 && inputs[0]!.dims[0] !== inputs[1]!.dims[0]) products++
+        return device.compute(inputs, dims, emit)
+      },
+    })
+    const variant = await openVariant(plan)
+    const [expected, actual] = [
+      kernels.allocate(4 * post.length),
+      kernels.allocate(4 * post.length),
+    ]
+    await variant.load(name, expected)
+    const tensor = await variant.loadOn!(scope, name)
+    await device.download(tensor!, actual)
+    await tensor!.release()
+    await scope.forget()
+    let [difference, norm] = [0, 0]
+    for (let i = 0; i < post.length; i++) {
+      difference += (actual.f32[i]! - expected.f32[i]!) ** 2
+      norm += expected.f32[i]! ** 2
+    }
+    kernels.release(expected)
+    kernels.release(actual)
+    assert.ok(Math.sqrt(difference / norm) < 1e-5, `${Math.sqrt(difference / norm)}`)
+    assert.ok(products >= 5, `${products} products`)
+    assert.equal(matrices, 3, 'the base, the delta and its nearest of rank 4')
   })
 })
 

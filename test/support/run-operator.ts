@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { type Codec, loadCodecs } from '../../src/codecs/index.ts'
 import type { Kernels, Region } from '../../src/compute/kernels.ts'
+import { createProducts } from '../../src/compute/matrix/products.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
 import type { Mode, Operator } from '../../src/operators/index.ts'
 import { tableBytes } from '../../src/operators/statistics/statistic.ts'
 import { checkParameters } from '../../src/parameters.ts'
-import { partElements } from '../../src/recipes/stream-window.ts'
+import { partElements } from '../../src/recipes/plan/part-elements.ts'
 import type { Registry } from '../../src/registry.ts'
 import { BLOCK_ELEMENTS } from '../../src/tensors/blocks.ts'
 import { elementsOf, type TensorSpec } from '../../src/tensors/tensor.ts'
@@ -109,6 +110,7 @@ export async function runOperator(
       inputs: inputs.length,
       statistic: statistic?.scope === 'tensor' ? gather([spec]) : shared,
       scratch,
+      products: (_matrix, lease) => createProducts(kernels, lease),
     })
     const result = new Float32Array(elementsOf(shape))
     for (const { from, count, regions, free } of partsOf(spec)) {

@@ -14,7 +14,7 @@ import {
 } from '../inputs.ts'
 import { printMade } from '../made.ts'
 import { printPreview } from '../preview.ts'
-import { parseSpec } from '../spec.ts'
+import { parseCodec, parseEdit } from '../spec.ts'
 import { defineVerb, type Parsed } from './index.ts'
 
 export const verb = defineVerb({
@@ -43,7 +43,7 @@ export const verb = defineVerb({
   examples: [
     'deltaswarm edit math dare=p:0.9 --seed 7 --dry-run',
     'deltaswarm edit math dare=p:0.9 --seed 7 -n math-sparse --publish',
-    "deltaswarm edit math 'scale=alpha:0.2,scope:*.mlp.*|!*.layers.0.*' -n math-further",
+    "deltaswarm edit math 'scale=alpha:0.2,scope:matrices|!*.0.*' -n math-further",
     'deltaswarm edit math trim=density:0.1 -n math-thin --materialise --codec sparse=values:BF16',
   ],
   online: true,
@@ -60,7 +60,7 @@ export const verb = defineVerb({
   }),
   parse: ({ args, options }) => ({
     ref: args[0],
-    edits: (args[1] as readonly string[]).map(parseSpec),
+    edits: (args[1] as readonly string[]).map(parseEdit),
     publish: options['publish'] === true,
     dryRun: options['dryRun'] === true,
     ...(options['seed'] === undefined ? {} : { seed: typedNumber(options['seed']) }),
@@ -84,7 +84,7 @@ function materialiseOf(options: Parsed['options']) {
   const codec = options['codec'] as string | undefined
   if (options['materialise'] === true) {
     const { codec: id, parameters } = MATERIALISE_CODEC
-    return { materialise: codec === undefined ? { id, parameters } : parseSpec(codec) }
+    return { materialise: codec === undefined ? { id, parameters } : parseCodec(codec) }
   }
   if (codec === undefined) return {}
   throw new InvalidInputError('E_CODEC_ALONE', 'a recipe is not encoded', {

@@ -10,7 +10,7 @@ import { defineVerb } from './index.ts'
 export const verb = defineVerb({
   id: 'evaluate',
   group: 'scores',
-  summary: 'measure variants on a suite, sign the scores and pass them on',
+  summary: 'measure variants on a suite, sign the scores and pass both on',
   arguments: [['<refs...>', 'deltas or recipes']],
   options: [
     { flags: '--data <suite>', about: 'name or CID of the suite', required: true },
@@ -54,7 +54,7 @@ export const verb = defineVerb({
       await node.bases.require(base, recipe.base, options)
     }
     const references = only ? [] : await referencesOfAll(node, subjects, options)
-    const { variants, measured, known, engine } = await measure(
+    const { variants, measured, known, announced, engine } = await measure(
       node,
       {
         subjects: [...subjects, ...references],
@@ -71,6 +71,7 @@ export const verb = defineVerb({
       suite: suite.id.toString(),
       measured,
       known,
+      announced: announced.map(String),
       ...(engine === undefined ? {} : { engine }),
       variants: variants.slice(0, refs.length).map((id, i) => {
         const standing = view.board.standings.find(({ variant }) => variant.equals(id))
@@ -95,7 +96,7 @@ export const verb = defineVerb({
     }
   },
   ids: ({ variants }) => variants.map(({ id }) => id),
-  print({ variants, measured, known, engine }, output) {
+  print({ variants, measured, known, announced, engine }, output) {
     output.table(
       ['variant', 'loss', 'shards', 'against', 'difference', '95 % interval', 'class'],
       variants.map(({ name, loss, shards, against, difference, ci, class: verdict }) => [
@@ -109,6 +110,10 @@ export const verb = defineVerb({
       ]),
     )
     output.note(`${measured} shards measured and signed, ${known} were here already`)
+    if (announced.length > 0) {
+      const what = announced.length === 1 ? 'variant' : 'variants'
+      output.note(`${announced.length} ${what} announced, so that peers can check the scores`)
+    }
     if (engine !== undefined) output.note(`engine ${engine}`)
   },
 })

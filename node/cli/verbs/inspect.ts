@@ -78,6 +78,8 @@ export const verb = defineVerb({
         `${codecsText(result.codecs)}  ${result.bpw?.toPrecision(3)} bits per weight${result.exact ? ', exact' : ''}`,
       )
       output.line(`${result.architecture}, ${result.licence}, by ${result.author}`)
+      const parents = result.parents ?? []
+      if (parents.length > 0) output.line(`made from ${parents.map(shortId).join(', ')}`)
     }
     if (layers !== undefined) printLayers(layers, output)
     if (spectrum !== undefined) printSpectrum(spectrum, output)

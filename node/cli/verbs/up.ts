@@ -77,8 +77,7 @@ async function detach({ config, output, signal }: HereContext): Promise<number> 
     detached: true,
     stdio: ['ignore', log.fd, log.fd],
     env: {
-      ...childEnvironment(config.home),
-      DELTASWARM_THREADS: String(config.threads),
+      ...childEnvironment(config.home, { threads: config.threads }),
       DELTASWARM_DEVICE: config.device,
     },
   })

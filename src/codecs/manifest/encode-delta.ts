@@ -10,12 +10,15 @@ import type {
   DeltaTensor,
   EncodedTensor,
   SectionSink,
+  Sibling,
 } from '../index.ts'
 
 /** A codec with all of its parameters. */
 export interface TensorCodec {
   readonly codec: string
   readonly parameters: ParameterValues
+  /** What the tensor is to share sections with; it takes the sibling's parameters, not these. */
+  readonly like?: Sibling
 }
 
 export interface EncodeContext extends CodecContext {
@@ -50,7 +53,7 @@ export function relativeError(losses: Iterable<Loss>): number {
 /** Encodes one tensor with a codec of the registry; its sections go to `sink` in order. */
 export async function encodeTensor(
   tensor: DeltaTensor,
-  { codec: id, parameters }: TensorCodec,
+  { codec: id, parameters, like }: TensorCodec,
   sink: SectionSink,
   context: EncodeContext,
 ): Promise<StoredTensor> {
@@ -62,12 +65,10 @@ export async function encodeTensor(
     bytes += piece.length
     return sink(section, piece)
   }
-  const { squaredError, ...encoding } = await codec.encode(
-    measured.tensor,
-    checked,
-    counting,
-    context,
-  )
+  const { squaredError, ...encoding } =
+    like === undefined || codec.encodeLike === undefined
+      ? await codec.encode(measured.tensor, checked, counting, context)
+      : await codec.encodeLike(measured.tensor, like, counting, context)
   const loss = { error: squaredError, norm: measured.norm() }
   return { spec: tensor.spec, codec: id, ...encoding, bytes, loss }
 }

@@ -1,12 +1,13 @@
 import type { Kernels, Region } from '../../compute/kernels.ts'
 import { elementsOf, type TensorSpec } from '../../tensors/tensor.ts'
 import type { Sections, SectionSink } from '../index.ts'
-import { bitmapBytes, takeBitmap } from '../sections/bits.ts'
+import { bitmapBytes } from '../sections/bits.ts'
 import { allocateBuffers, blockCapacity } from '../sections/block.ts'
 import { checkSize } from '../sections/encoding.ts'
+import { decodeMask, encodeMask, maskBytes, maskScratchBytes } from '../sections/mask.ts'
 import { createSectionReader } from '../sections/section-reader.ts'
 
-/** Sections `signs0` … `signs7`: bit i of `signs` b is bit b of element i's code. */
+/** Sections `signs0` … `signs7` (sections/mask.ts): bit i of `signs` b is bit b of element i's code. */
 const sectionOf = (plane: number): string => `signs${plane}`
 
 /** Stores the codes of one block; `room` holds 8 bitmaps. */
@@ -18,8 +19,11 @@ export async function storePlanes(
 ): Promise<void> {
   kernels.packPlanes(codes, room, count, bits)
   const bytes = bitmapBytes(count)
+  using buffers = allocateBuffers(kernels, [bytes, maskScratchBytes(count)])
+  const [bitmap, scratch] = buffers.regions
   for (let plane = 0; plane < bits; plane++) {
-    await sink(sectionOf(plane), room.u8.subarray(plane * bytes, (plane + 1) * bytes))
+    bitmap.u8.set(room.u8.subarray(plane * bytes, (plane + 1) * bytes))
+    await sink(sectionOf(plane), encodeMask(kernels, bitmap, count, scratch))
   }
 }
 
@@ -39,14 +43,17 @@ export function openPlanes(
   bits: number,
 ): PlaneReader {
   const names = Array.from({ length: bits }, (_, plane) => sectionOf(plane))
-  for (const name of names) checkSize(sections, name, bitmapBytes(elementsOf(spec.shape)))
+  for (const name of names) checkSize(sections, name, ...maskBytes(elementsOf(spec.shape)))
   const readers = names.map((name) => createSectionReader(sections, name))
-  const buffers = allocateBuffers(kernels, [bits * bitmapBytes(blockCapacity(spec))])
-  const [room] = buffers.regions
+  const capacity = blockCapacity(spec)
+  const bytes = bitmapBytes(capacity)
+  const buffers = allocateBuffers(kernels, [bits * bytes, bytes, maskScratchBytes(capacity)])
+  const [room, bitmap, scratch] = buffers.regions
   return {
     async read(codes, count) {
       for (const [plane, reader] of readers.entries()) {
-        room.u8.set(await takeBitmap(reader, count), plane * bitmapBytes(count))
+        await decodeMask(kernels, reader, bitmap, count, scratch)
+        room.u8.set(bitmap.u8.subarray(0, bitmapBytes(count)), plane * bitmapBytes(count))
       }
       kernels.unpackPlanes(room, codes, count, bits)
     },

@@ -41,13 +41,14 @@ export async function encodeSignedScales(
   const layout = scaleLayout(spec.shape, stored)
   if (tooManyColumns(layout)) throw notByColumn(spec.name, layout.columns)
   const { means, zeroCount } = await meanScales(tensor, layout, values.mean, kernels)
-  const activations = elementsOf(spec.shape) === 0 ? undefined : calibration?.(spec.name)
-  const fitted =
-    activations && (values.scales === 'matrix' || values.scales === 'row')
-      ? await activationScales(tensor, layout, activations, values.zeros, kernels)
-      : means
+  const byOutputs = values.scales === 'matrix' || values.scales === 'row'
+  const isFitted = byOutputs && elementsOf(spec.shape) > 0
+  const activations = isFitted ? await calibration?.(spec.name) : undefined
+  const fitted = activations
+    ? await activationScales(tensor, layout, activations, values.zeros, kernels)
+    : means
   const scales = fitted.map((scale) => values.factor * scale)
-  const bytes = encodeScales(kernels, spec, stored.scaleDtype, scales)
+  const bytes = await encodeScales(kernels, spec, stored.scaleDtype, scales)
   using signs = createSignWriter(kernels, spec, sink, { zeros: values.zeros, zeroCount })
   using buffers = allocateBuffers(kernels, [blockCapacity(spec) * 4])
   const [out] = buffers.regions

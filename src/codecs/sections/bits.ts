@@ -12,24 +12,19 @@ export function clearPadding(bits: Region, count: number): void {
   if (count % 8 !== 0) bits.u8[count >> 3]! &= paddingMask(count) ^ 0xff
 }
 
-/** Fills `bits` with the next `count` bits of a section; throws as `takeBitmap`. */
+/**
+ * Fills `bits` with the next `count` bits of a section; throws `MalformedError` `E_BAD_ENCODING` when
+ * they end early or a bit behind the last one is 1.
+ */
 export async function readBitmap(
   reader: SectionReader,
   bits: Region,
   count: number,
 ): Promise<void> {
-  bits.u8.set(await takeBitmap(reader, count))
-}
-
-/**
- * The next `count` bits of a section, valid until the next call; throws `MalformedError`
- * `E_BAD_ENCODING` when they end early or a bit behind the last one is 1.
- */
-export async function takeBitmap(reader: SectionReader, count: number): Promise<Uint8Array> {
   const bytes = await reader.take(bitmapBytes(count))
   const padding = count % 8 === 0 ? 0 : bytes.at(-1)! & paddingMask(count)
   if (padding !== 0) throw badEncoding('bits behind the last element', '0', padding)
-  return bytes
+  bits.u8.set(bytes)
 }
 
 /** The first position whose bit is 1 in `a` and 0 in `b`, or −1. */

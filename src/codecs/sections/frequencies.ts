@@ -63,7 +63,10 @@ export function quantiseCounts(counts: Uint32Array, bits: number, precision: num
 }
 
 /** Bits that symbols of these counts take. */
-export function costOf(counts: Uint32Array, { bits, last, values }: Frequencies): number {
+export function costOf(
+  counts: Uint32Array,
+  { bits, last, values }: Pick<Frequencies, 'bits' | 'last' | 'values'>,
+): number {
   let cost = 0
   for (let symbol = 0; symbol <= last; symbol++) {
     if (counts[symbol]! > 0) cost += counts[symbol]! * (bits - log2(values[symbol]!))

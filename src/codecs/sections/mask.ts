@@ -8,11 +8,12 @@ import {
 import { BLOCK_ELEMENTS } from '../../tensors/blocks.ts'
 import { bitmapBytes, readBitmap } from './bits.ts'
 import { badEncoding } from './encoding.ts'
+import { log2 } from './log2.ts'
 import { decodePlane, encodePlane } from './plane.ts'
 import type { SectionReader } from './section-reader.ts'
 
 /**
- * The mask of a block is one frame, whichever is the shorter:
+ * The mask of a block is one frame, the second where it is the shorter by more than a trifle:
  *
  *     order gaps         order + 16 · (gaps of zeros): the bitmap by `Kernels.encodeGaps`
  *     20 plane           the frame (`plane.ts`) of the bitmap's bytes
@@ -43,10 +44,15 @@ export function encodeMask(
   count: number,
   scratch: Region,
 ): Uint8Array {
+  const bitmap = bits.u8.subarray(0, bitmapBytes(count))
+  const least = leastPlaneBytes(bitmap)
+  if (least > WORTH * bitmap.length) return Buffer.concat([Uint8Array.of(BITMAP), bitmap])
   const code = shortestCode(kernels, bits, count)
   const bytes = kernels.encodeGaps(bits, count, code, scratch)
-  const plane = encodePlane(kernels, bits.u8.subarray(0, bitmapBytes(count)))
-  if (plane.length < bytes) return Buffer.concat([Uint8Array.of(PLANE), plane])
+  if (least < WORTH * bytes) {
+    const plane = encodePlane(kernels, bitmap)
+    if (plane.length < bytes) return Buffer.concat([Uint8Array.of(PLANE), plane])
+  }
   const kind = code.order + (code.ones ? 0 : OF_ZEROS)
   return Buffer.concat([Uint8Array.of(kind), scratch.u8.subarray(0, bytes)])
 }
@@ -75,6 +81,18 @@ export async function decodeMask(
   const used = kernels.decodeGaps(scratch, ahead.length, bits, count, code)
   if (used < 0) throw badEncoding('gaps that leave their mask', `${count} elements`, 'more')
   await reader.take(used)
+}
+
+/** What a plane must save to be worth it: it takes longer to find and to decode. */
+const WORTH = 0.985
+
+/** The entropy of a bitmap's bytes, in bytes; that of signs is nearly as long as the bitmap. */
+function leastPlaneBytes(bitmap: Uint8Array): number {
+  const counts = new Uint32Array(256)
+  for (let i = 0; i < bitmap.length; i++) counts[bitmap[i]!]!++
+  let bits = 0
+  for (const count of counts) if (count > 0) bits += count * (log2(bitmap.length) - log2(count))
+  return bits / 8
 }
 
 function shortestCode(kernels: Kernels, bits: Region, count: number): GapCode {

@@ -1,8 +1,12 @@
-import type { Region } from '../../compute/kernels.ts'
+import type { Kernels, Region } from '../../compute/kernels.ts'
 import type { Emitter } from '../../graphs/emitter.ts'
+import { BLOCK_ELEMENTS } from '../../tensors/blocks.ts'
 import { elementsOf, type TensorSpec } from '../../tensors/tensor.ts'
 import type { CodecGraph, Sections } from '../index.ts'
 import { bitmapBytes } from './bits.ts'
+import { allocateBuffers, blockCapacity } from './block.ts'
+import { decodeMask, maskScratchBytes } from './mask.ts'
+import { createSectionReader } from './section-reader.ts'
 import { checkSigns, NONZERO, SIGNS } from './signs.ts'
 
 /**
@@ -10,6 +14,7 @@ import { checkSigns, NONZERO, SIGNS } from './signs.ts'
  * and taken apart by products with powers of 2 and floors, which are exact: no graph has shifts on a GPU.
  */
 export function signGraph(
+  kernels: Kernels,
   spec: TensorSpec,
   sections: Sections,
   scale: number,
@@ -17,10 +22,9 @@ export function signGraph(
 ): CodecGraph {
   const { shape } = spec
   const keeps = checkSigns(spec, sections, zeros)
-  const bytes = bitmapBytes(elementsOf(shape))
   const plane = (section: string) => ({
-    elements: bytes,
-    fill: async (out: Region) => out.f32.set(await sections.read(section, 0, bytes)),
+    elements: bitmapBytes(elementsOf(shape)),
+    fill: (out: Region) => widenBitmap(kernels, spec, sections, section, out),
   })
   return {
     planes: keeps ? [plane(SIGNS), plane(NONZERO)] : [plane(SIGNS)],
@@ -31,6 +35,26 @@ export function signGraph(
       return emitter.node('Where', [emitBits(emitter, present, shape), signed, emitter.float(0)])
     },
   }
+}
+
+/** The bytes of a section's bitmap as f32. */
+async function widenBitmap(
+  kernels: Kernels,
+  spec: TensorSpec,
+  sections: Sections,
+  section: string,
+  out: Region,
+): Promise<void> {
+  const [elements, capacity] = [elementsOf(spec.shape), blockCapacity(spec)]
+  using buffers = allocateBuffers(kernels, [bitmapBytes(capacity), maskScratchBytes(capacity)])
+  const [bits, scratch] = buffers.regions
+  const reader = createSectionReader(sections, section)
+  for (let from = 0; from < elements; from += BLOCK_ELEMENTS) {
+    const count = Math.min(BLOCK_ELEMENTS, elements - from)
+    await decodeMask(kernels, reader, bits, count, scratch)
+    out.f32.set(bits.u8.subarray(0, bitmapBytes(count)), from / 8)
+  }
+  reader.end()
 }
 
 /** Whether each bit is 1, in the tensor's shape; bit i of a byte b is ⌊b/2ⁱ⌋ − 2⌊b/2ⁱ⁺¹⌋. */

@@ -1,9 +1,10 @@
 import type { Kernels, Region } from '../../compute/kernels.ts'
 import { elementsOf, type TensorSpec } from '../../tensors/tensor.ts'
 import type { Sections, SectionSink } from '../index.ts'
-import { bitmapBytes, clearPadding, readBitmap } from './bits.ts'
+import { bitmapBytes, clearPadding } from './bits.ts'
 import { allocateBuffers, blockCapacity } from './block.ts'
 import { checkSize } from './encoding.ts'
+import { decodeMask, encodeMask, maskBytes, maskScratchBytes } from './mask.ts'
 import { createSectionReader } from './section-reader.ts'
 
 /** Parameter of every codec that stores signs: what a zero becomes. */
@@ -15,9 +16,9 @@ export const zeros = {
 } as const
 
 /**
- * The signs of a tensor, block by block. Section `signs`: bit i is 1 where Δᵢ ≥ 0. Section `nonzero`:
- * bit i is 1 where Δᵢ ≠ 0, there only with `zeros: keep` and only if the tensor has both a zero and
- * a value that is not. Neither depends on any magnitude, so that siblings share their bytes.
+ * The signs of a tensor, block by block (`mask.ts`). Section `signs`: bit i is 1 where Δᵢ ≥ 0. Section
+ * `nonzero`: bit i is 1 where Δᵢ ≠ 0, there only with `zeros: keep` and only if the tensor has both a
+ * zero and a value that is not. Neither depends on any magnitude, so that siblings share their bytes.
  */
 export interface SignWriter extends Disposable {
   /** Stores the signs of one block. */
@@ -34,18 +35,17 @@ export function createSignWriter(
 ): SignWriter {
   const keeps =
     init.zeros === 'keep' && init.zeroCount > 0 && init.zeroCount < elementsOf(spec.shape)
-  const bytes = bitmapBytes(blockCapacity(spec))
-  const buffers = allocateBuffers(kernels, [bytes, keeps ? bytes : 0])
-  const [signs, nonzero] = buffers.regions
+  const buffers = allocateSigns(kernels, spec, keeps)
+  const [signs, nonzero, scratch] = buffers.regions
   return {
     async write(delta, count) {
       kernels.packSigns(delta, signs, count)
       clearPadding(signs, count)
-      await sink(SIGNS, signs.u8.subarray(0, bitmapBytes(count)))
+      await sink(SIGNS, encodeMask(kernels, signs, count, scratch))
       if (!keeps) return
       kernels.packNonzero(delta, nonzero, count)
       clearPadding(nonzero, count)
-      await sink(NONZERO, nonzero.u8.subarray(0, bitmapBytes(count)))
+      await sink(NONZERO, encodeMask(kernels, nonzero, count, scratch))
     },
     apply(out, count) {
       kernels.applySigns(signs, out, count)
@@ -72,15 +72,14 @@ export function openSigns(
   policy: 'keep' | 'plus',
 ): SignReader {
   const keeps = checkSigns(spec, sections, policy)
-  const bytes = bitmapBytes(blockCapacity(spec))
-  const buffers = allocateBuffers(kernels, [bytes, keeps ? bytes : 0])
-  const [signs, nonzero] = buffers.regions
+  const buffers = allocateSigns(kernels, spec, keeps)
+  const [signs, nonzero, scratch] = buffers.regions
   const signReader = createSectionReader(sections, SIGNS)
   const nonzeroReader = createSectionReader(sections, NONZERO)
   return {
     async read(count) {
-      await readBitmap(signReader, signs, count)
-      if (keeps) await readBitmap(nonzeroReader, nonzero, count)
+      await decodeMask(kernels, signReader, signs, count, scratch)
+      if (keeps) await decodeMask(kernels, nonzeroReader, nonzero, count, scratch)
     },
     apply(out, count) {
       kernels.applySigns(signs, out, count)
@@ -100,11 +99,17 @@ export function checkSigns(
   sections: Sections,
   policy: 'keep' | 'plus',
 ): boolean {
-  const all = bitmapBytes(elementsOf(shape))
+  const [least, most] = maskBytes(elementsOf(shape))
   const keeps = policy === 'keep' && sections.bytes(NONZERO) > 0
-  checkSize(sections, SIGNS, all)
-  checkSize(sections, NONZERO, keeps ? all : 0)
+  checkSize(sections, SIGNS, least, most)
+  checkSize(sections, NONZERO, keeps ? least : 0, keeps ? most : 0)
   return keeps
+}
+
+function allocateSigns(kernels: Kernels, spec: TensorSpec, keeps: boolean) {
+  const capacity = blockCapacity(spec)
+  const bytes = bitmapBytes(capacity)
+  return allocateBuffers(kernels, [bytes, keeps ? bytes : 0, maskScratchBytes(capacity)])
 }
 
 export const SIGNS = 'signs'

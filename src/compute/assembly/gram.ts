@@ -6,25 +6,29 @@ import { edgeAt, long, pack, rightAt, short } from './pack'
 
 /**
  * out (size × size, f64) = the products of all pairs of `size` vectors of `inner` elements, on and
- * above the diagonal; the tiles that the diagonal crosses are whole. Products of two f32 are exact.
+ * above the diagonal, of rows `first` … `first + count`; the tiles that the diagonal crosses are whole.
+ * Products of two f32 are exact.
  */
 export function gram(
   x: usize,
   vector: u32,
   element: u32,
+  first: u32,
+  count: u32,
   size: u32,
   inner: u32,
   out: usize,
   packs: usize,
 ): void {
-  memory.fill(out, 0, (size * size) << 3)
+  const end = first + count
+  memory.fill(out + ((first * size) << 3), 0, (count * size) << 3)
   const block = element == 4 ? short : long
   const innerBlock = element == 4 ? long : short
   const others = packs + rightAt
   for (let k: u32 = 0; k < inner; k += innerBlock) {
     const depth = min(inner - k, innerBlock)
-    for (let i: u32 = 0; i < size; i += block) {
-      const height = min(size - i, block)
+    for (let i = first; i < end; i += block) {
+      const height = min(end - i, block)
       pack(x + i * vector + k * element, vector, element, height, depth, packs, 4)
       for (let j = i; j < size; j += block) {
         const width = min(size - j, block)

@@ -1,5 +1,6 @@
 import { InvalidInputError } from '../../errors.ts'
 import { holds, type Region } from './region.ts'
+import type { Splits } from './split.ts'
 
 /** Room of a product for packed blocks of its factors and one tile, as assembly/pack.ts lays it out. */
 export const PACK_BYTES = (8192 + 32_768) * 4 + 128
@@ -48,15 +49,36 @@ export interface MatrixExports {
     columns: number,
     packs: number,
   ): void
+  /** Rows `first` … `first + count` of the result. */
   gram(
     x: number,
     vector: number,
     element: number,
+    first: number,
+    count: number,
     size: number,
     inner: number,
     out: number,
     packs: number,
   ): void
+}
+
+/** Products of two elements in f32, and in f64, in the time of a copy of a float. */
+const [PRODUCTS, EXACT_PRODUCTS] = [3, 1]
+
+export const matrixSplits: Splits<MatrixExports> = {
+  multiply: {
+    moves: ({ 1: leftRow, 7: outRow }) =>
+      [leftRow!, 0, 0, 0, 0, 0, outRow!, 0, 'count', 0, 0, 'room'] as const,
+    work: ({ 9: inner, 10: columns }) => (inner! * columns!) / PRODUCTS,
+    // Each piece packs the right factor again, which costs as much as one row.
+    grain: 128,
+  },
+  gram: {
+    moves: [0, 0, 0, 'first', 'count', 0, 0, 0, 'room'],
+    work: ({ 5: size, 6: inner }) => (size! * inner!) / 2 / EXACT_PRODUCTS,
+    grain: 16,
+  },
 }
 
 export function bindMatrix(wasm: MatrixExports): MatrixKernels {
@@ -93,6 +115,8 @@ export function bindMatrix(wasm: MatrixExports): MatrixKernels {
         pointerOf(x),
         rowStep * 4,
         columnStep * 4,
+        0,
+        rows,
         rows,
         columns,
         out.pointer,

@@ -14,6 +14,10 @@ export interface ReduceKernels {
   sumMagnitudes(x: Region, count: number, before?: number): number
   sumSquares(x: Region, count: number, before?: number): number
   dot(a: Region, b: Region, count: number, before?: number): number
+  /** Σ x, Σ (x − mean)² and Σ (a − b)² in f64 of one block, in a fixed order. */
+  sum(x: Region, count: number): number
+  squaredDeviations(x: Region, count: number, mean: number): number
+  squaredDistance(a: Region, b: Region, count: number): number
   /** Index of the first NaN or infinity, or −1. */
   firstNonFinite(x: Region, count: number): number
   /** The same of weights as files hold them. */
@@ -24,6 +28,9 @@ export interface ReduceKernels {
 export interface ReduceExports extends BlockSumsExports {
   blockMagnitudes(x: number, count: number, sums: number): void
   blockProducts(a: number, b: number, count: number, sums: number): void
+  sum(x: number, count: number): number
+  squaredDeviations(x: number, count: number, mean: number): number
+  squaredDistance(a: number, b: number, count: number): number
   firstNonFinite(x: number, count: number): number
   firstNonFinite16(x: number, count: number, exponent: number): number
 }
@@ -57,6 +64,18 @@ export function bindReduce(wasm: ReduceExports): ReduceKernels {
     },
     sumSquares: (x, count, before) => dot(x, x, count, before),
     dot,
+    sum(x, count) {
+      holdFloats(count, x)
+      return wasm.sum(x.pointer, count)
+    },
+    squaredDeviations(x, count, mean) {
+      holdFloats(count, x)
+      return wasm.squaredDeviations(x.pointer, count, mean)
+    },
+    squaredDistance(a, b, count) {
+      holdFloats(count, a, b)
+      return wasm.squaredDistance(a.pointer, b.pointer, count)
+    },
     firstNonFinite,
     firstNonFiniteOf(dtype, x, count) {
       if (dtype === 'F32') return firstNonFinite(x, count)

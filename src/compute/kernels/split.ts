@@ -9,15 +9,19 @@
  *   elements;
  * - `ones`: a pointer that moves by 4 bytes for each one that the bitmap, the argument that moves by
  *   1/8, has before `from`;
- * - `counters`: a histogram's table; every thread has its own during the call, which are then added.
+ * - `counters`: a histogram's table; every thread has its own during the call, which are then added;
+ * - `room`: `HISTOGRAM_BYTES` at most that are anything before and after; every thread has its own.
  */
-export type Move = number | 'count' | 'first' | 'low' | 'high' | 'ones' | 'counters'
+export type Move = number | 'count' | 'first' | 'low' | 'high' | 'ones' | 'counters' | 'room'
 
 export interface Split {
   /** One for each argument; they may depend on arguments that say how wide an element is. */
   readonly moves: readonly Move[] | ((args: ArrayLike<number>) => readonly Move[])
-  /** About how many times as long as a copy of as many floats it takes; 1 unless given. */
-  readonly work?: number
+  /**
+   * About how many times as long as a copy of as many floats it takes; 1 unless given. It may depend on
+   * arguments that say how much an element is.
+   */
+  readonly work?: number | ((args: ArrayLike<number>) => number)
   /** How the pieces' results become the call's: added, or the first that is not −1, as an index. */
   readonly result?: 'sum' | 'first'
   /** Pieces are multiples of so many elements, if that matters. */

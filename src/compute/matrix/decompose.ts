@@ -1,18 +1,23 @@
 import { IncompatibleError } from '../../errors.ts'
 import { BLOCK_ELEMENTS } from '../../tensors/blocks.ts'
+import { giveWay } from '../give-way.ts'
 import type { Kernels, Matrix } from '../kernels.ts'
 import { createLease, type Lease } from '../lease.ts'
 import { sliceRegion } from '../slice-region.ts'
 import { KRYLOV_BLOCK, openKrylov } from './krylov.ts'
 import { transposed } from './matrix.ts'
 import type { MatrixProducts } from './products.ts'
-import { symmetricEigen } from './symmetric-eigen.ts'
+import { eigenBytes, symmetricEigen } from './symmetric-eigen.ts'
 
 /** How many singular values are kept: as few as hold the energy, and at most `rank`. */
 export interface Truncation {
   readonly rank: number
   /** Share of ‖Δ‖² in [0, 1]; 1 asks for all values that are not 0. */
   readonly energy: number
+}
+
+export interface DecomposeOptions {
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -49,20 +54,25 @@ const MAX_SUM = 2 ** 127
 
 /**
  * The leading singular values and vectors of a matrix that is contiguous row by row: all of them where
- * it is small or about half are asked for, which takes time like the cube of its shorter side (a second
- * at 512), else as many as a Krylov space gives. Only `products` and + − × ÷ √ in f64. Throws `IncompatibleError` `E_VALUE_RANGE` when sums of the matrix would leave f32.
+ * it is small or about half are asked for, which takes time like the cube of its shorter side, else as
+ * many as a Krylov space gives. Only `products` and + − × ÷ √ in f64. Gives way to other work of the
+ * process between products and within the rest. Throws the signal's reason when it fires, and
+ * `IncompatibleError` `E_VALUE_RANGE` when sums of the matrix would leave f32.
  */
 export async function decompose(
   products: MatrixProducts,
   matrix: Matrix,
   truncation: Truncation,
   lease: Lease,
+  { signal }: DecomposeOptions = {},
 ): Promise<Decomposition> {
   const energy = energyOf(products.kernels, matrix)
-  const seen = (await explore(products, matrix, truncation, energy, lease)) ?? asItIs(matrix)
+  const seen =
+    (await explore(products, matrix, truncation, energy, lease, signal)) ?? asItIs(matrix)
   const { images } = seen
-  const vectors = products.gram(transposed(images), lease.take(images.columns ** 2 * 8))
-  const squares = symmetricEigen(vectors, images.columns)
+  const region = lease.take(images.columns ** 2 * 8)
+  const vectors = products.gram(transposed(images), region)
+  const squares = await symmetricEigen(products.kernels, region, images.columns, { signal })
   const order = [...squares.keys()].sort((a, b) => squares[b]! - squares[a]! || a - b)
   const values = Float64Array.from(order, (i) => Math.sqrt(Math.max(0, squares[i]!)))
   const noise = NOISE * (values[0] ?? 0)
@@ -73,10 +83,11 @@ export async function decompose(
 export function decompositionBytes(rows: number, columns: number, truncation: Truncation): number {
   const width = capacityOf(rows, columns, truncation)
   const size = Math.min(rows, columns)
-  const exact = size ** 2 * 8
+  const exact = size ** 2 * 8 + eigenBytes(size)
   if (width === 0) return exact
   const vectors = (rows + columns) * (width + KRYLOV_BLOCK) + (rows + width) * KRYLOV_BLOCK
-  const space = vectors * 4 + KRYLOV_BLOCK ** 2 * 20 + columns * 2 + width ** 2 * 8
+  const space =
+    vectors * 4 + KRYLOV_BLOCK ** 2 * 20 + columns * 2 + width ** 2 * 8 + eigenBytes(width)
   return mayFail(size, width, truncation) ? Math.max(space, exact) : space
 }
 
@@ -94,6 +105,7 @@ async function explore(
   truncation: Truncation,
   energy: number,
   lease: Lease,
+  signal: AbortSignal | undefined,
 ): Promise<Seen | undefined> {
   const { rows, columns } = matrix
   const capacity = capacityOf(rows, columns, truncation)
@@ -105,6 +117,7 @@ async function explore(
   let enough = truncation.energy < 1 ? Infinity : capacity
   while (space.width < Math.min(enough, capacity)) {
     await space.grow()
+    await giveWay(signal)
     if (space.energy >= wanted) enough = Math.min(enough, space.width + OVERSAMPLING)
   }
   const failed = space.energy < wanted && mayFail(Math.min(rows, columns), capacity, truncation)

@@ -1,6 +1,6 @@
 import type { Matrix } from '../kernels.ts'
 import { createLease } from '../lease.ts'
-import { decompose } from './decompose.ts'
+import { decompose, type DecomposeOptions } from './decompose.ts'
 import type { MatrixProducts } from './products.ts'
 
 /** What the singular values of a matrix say about it. */
@@ -25,11 +25,11 @@ export interface Spectrum {
 export async function spectrumOf(
   products: MatrixProducts,
   matrix: Matrix,
-  { values: count }: { readonly values: number },
+  { values: count, signal }: { readonly values: number } & DecomposeOptions,
 ): Promise<Spectrum> {
   const lease = createLease(products.kernels)
   try {
-    const found = await decompose(products, matrix, { rank: count, energy: 1 }, lease)
+    const found = await decompose(products, matrix, { rank: count, energy: 1 }, lease, { signal })
     const values = [...found.values.subarray(0, count)]
     const total = found.energy
     let [held, fourths] = [0, 0]

@@ -1,31 +1,73 @@
-/**
- * Eigenvalues and vectors of a symmetric matrix of `size` rows, in place: afterwards row i of `matrix`
- * holds the unit vector of value i; the values are in no order. Householder's tridiagonal form and the
- * implicit QL method (Wilkinson and Reinsch, Handbook for Automatic Computation II, tred2 and tql2),
- * with an error of some 10⁻¹⁵ of the largest value. Only + − × ÷ √ in a fixed order: the same bits on
- * every machine.
- */
-export function symmetricEigen(matrix: Float64Array, size: number): Float64Array {
-  const values = new Float64Array(size)
-  const beside = new Float64Array(size)
-  if (size > 0) {
-    tridiagonalise(matrix, size, values, beside)
-    diagonalise(matrix, size, values, beside)
-  }
-  return values
+import { doublesOf } from '../doubles-of.ts'
+import { giveWay } from '../give-way.ts'
+import type { Kernels, Region } from '../kernels.ts'
+
+/** Bytes that `symmetricEigen` takes of the kernels' memory besides the matrix. */
+export function eigenBytes(size: number): number {
+  return 4 * size * 8
 }
 
+/** Elements of the matrix that are worked on between two looks at the event loop: some milliseconds. */
+const TURN = 2 ** 22
+
 /**
- * Turns the matrix into the rows of the orthogonal transformation, and gives the tridiagonal form:
- * `diagonal`, and `beside[i]` between i − 1 and i. Element (k, j) of the handbook's z lies at j, k.
+ * Eigenvalues and vectors of a symmetric matrix of `size` rows in f64, in place: afterwards row i of
+ * `matrix` holds the unit vector of value i; the values are in no order. Householder's tridiagonal form
+ * and the implicit QL method (Wilkinson and Reinsch, Handbook for Automatic Computation II, tred2 and
+ * tql2), with an error of some 10⁻¹⁵ of the largest value. Only + − × ÷ √ in a fixed order: the same
+ * bits on every machine. Takes time like size³, gives way to other work of the process every few
+ * milliseconds, and throws the signal's reason then.
  */
-function tridiagonalise(
-  z: Float64Array,
-  n: number,
-  diagonal: Float64Array,
-  beside: Float64Array,
-): void {
-  const [d, e] = [diagonal, beside]
+export async function symmetricEigen(
+  kernels: Kernels,
+  matrix: Region,
+  size: number,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<Float64Array> {
+  if (size === 0) return new Float64Array()
+  const room = [size, size, 2 * size].map((count) => kernels.allocate(count * 8))
+  const [diagonal, beside, angles] = room as [Region, Region, Region]
+  const problem = { kernels, z: matrix, n: size, diagonal, beside, angles, turn: turnOf(signal) }
+  try {
+    await tridiagonalise(problem)
+    await accumulate(problem)
+    await diagonalise(problem)
+    return doublesOf(diagonal).slice(0, size)
+  } finally {
+    for (const region of room) kernels.release(region)
+  }
+}
+
+interface Problem {
+  readonly kernels: Kernels
+  readonly z: Region
+  readonly n: number
+  /** The tridiagonal form: its diagonal, and at i what is between i − 1 and i. */
+  readonly diagonal: Region
+  readonly beside: Region
+  /** Pairs of a cosine and a sine. */
+  readonly angles: Region
+  /** To be called after work on so many elements. */
+  readonly turn: (elements: number) => Promise<void> | undefined
+}
+
+function turnOf(signal: AbortSignal | undefined): Problem['turn'] {
+  let done = 0
+  return (elements) => {
+    done += elements
+    if (done < TURN) return undefined
+    done = 0
+    return giveWay(signal)
+  }
+}
+
+/** Element (k, j) of the handbook's z lies at j, k. Leaves the reflections' vectors in the rows. */
+async function tridiagonalise({ kernels, z: region, n, diagonal, beside, turn }: Problem) {
+  const [z, d, e] = [region, diagonal, beside].map(doublesOf) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ]
   for (let j = 0; j < n; j++) d[j] = z[j * n + n - 1]!
   for (let i = n - 1; i > 0; i--) {
     let scale = 0
@@ -50,66 +92,42 @@ function tridiagonalise(
     e[i] = scale * g
     h -= last * g
     d[i - 1] = last - g
-    reflect(z, n, i, h, d, e)
+
+    // The reflection along d, whose length² is 2h, is applied from both sides.
+    z.set(d.subarray(0, i), i * n)
+    kernels.multiplySymmetric(region, n, i, diagonal, beside)
+    let sum = 0
+    for (let j = 0; j < i; j++) {
+      e[j]! /= h
+      sum += e[j]! * d[j]!
+    }
+    const half = sum / (h + h)
+    for (let j = 0; j < i; j++) e[j]! -= half * d[j]!
+    kernels.subtractPair(region, n, i, diagonal, beside)
+    for (let j = 0; j < i; j++) {
+      d[j] = z[j * n + i - 1]!
+      z[j * n + i] = 0
+    }
     d[i] = h
+    await turn(i * i)
   }
-  accumulate(z, n, d)
   e[0] = 0
 }
 
-/** Applies the reflection along `d` (length² 2h) to the leading i × i part from both sides. */
-function reflect(
-  z: Float64Array,
-  n: number,
-  i: number,
-  h: number,
-  d: Float64Array,
-  e: Float64Array,
-): void {
-  e.fill(0, 0, i)
-  for (let j = 0; j < i; j++) {
-    const row = j * n
-    const f = d[j]!
-    z[i * n + j] = f
-    let g = e[j]! + z[row + j]! * f
-    for (let k = j + 1; k < i; k++) {
-      g += z[row + k]! * d[k]!
-      e[k]! += z[row + k]! * f
-    }
-    e[j] = g
-  }
-  let sum = 0
-  for (let j = 0; j < i; j++) {
-    e[j]! /= h
-    sum += e[j]! * d[j]!
-  }
-  const half = sum / (h + h)
-  for (let j = 0; j < i; j++) e[j]! -= half * d[j]!
-  for (let j = 0; j < i; j++) {
-    const row = j * n
-    const [f, g] = [d[j]!, e[j]!]
-    for (let k = j; k < i; k++) z[row + k]! -= f * e[k]! + g * d[k]!
-    d[j] = z[row + i - 1]!
-    z[row + i] = 0
-  }
-}
-
-/** Multiplies the stored reflections; leaves the diagonal in `d`. */
-function accumulate(z: Float64Array, n: number, d: Float64Array): void {
+/** Multiplies the stored reflections into the rows of z; leaves the diagonal in `diagonal`. */
+async function accumulate({ kernels, z: region, n, diagonal, turn }: Problem) {
+  const [z, d] = [doublesOf(region), doublesOf(diagonal)]
   for (let i = 0; i < n - 1; i++) {
-    const [row, next] = [i * n, (i + 1) * n]
-    z[row + n - 1] = z[row + i]!
-    z[row + i] = 1
+    const next = (i + 1) * n
+    z[i * n + n - 1] = z[i * n + i]!
+    z[i * n + i] = 1
     const h = d[i + 1]!
     if (h !== 0) {
       for (let k = 0; k <= i; k++) d[k] = z[next + k]! / h
-      for (let j = 0; j <= i; j++) {
-        let g = 0
-        for (let k = 0; k <= i; k++) g += z[next + k]! * z[j * n + k]!
-        for (let k = 0; k <= i; k++) z[j * n + k]! -= g * d[k]!
-      }
+      kernels.reflectRows(region, n, i + 1, diagonal)
     }
     z.fill(0, next, next + i + 1)
+    await turn(2 * i * i)
   }
   for (let j = 0; j < n; j++) {
     d[j] = z[j * n + n - 1]!
@@ -118,14 +136,10 @@ function accumulate(z: Float64Array, n: number, d: Float64Array): void {
   z[n * n - 1] = 1
 }
 
-/** The QL method: `diagonal` becomes the eigenvalues, the rows of z their vectors. */
-function diagonalise(
-  z: Float64Array,
-  n: number,
-  diagonal: Float64Array,
-  beside: Float64Array,
-): void {
-  const [d, e] = [diagonal, beside]
+/** The QL method: the diagonal becomes the eigenvalues, the rows of z their vectors. */
+async function diagonalise(problem: Problem) {
+  const { n, diagonal, beside, turn } = problem
+  const [d, e] = [doublesOf(diagonal), doublesOf(beside)]
   e.copyWithin(0, 1)
   e[n - 1] = 0
   let shift = 0
@@ -135,21 +149,24 @@ function diagonalise(
     const negligible = Number.EPSILON * largest
     let m = l
     while (m < n - 1 && Math.abs(e[m]!) > negligible) m++
-    if (m > l) while (Math.abs(e[l]!) > negligible) shift += step(z, n, l, m, d, e)
+    if (m > l) {
+      while (Math.abs(e[l]!) > negligible) {
+        shift += step(problem, l, m)
+        await turn(2 * n * (m - l))
+      }
+    }
     d[l]! += shift
     e[l] = 0
   }
 }
 
 /** One implicit step on rows l … m; gives what it has subtracted from the diagonal behind l. */
-function step(
-  z: Float64Array,
-  n: number,
-  l: number,
-  m: number,
-  d: Float64Array,
-  e: Float64Array,
-): number {
+function step({ kernels, z, n, diagonal, beside, angles }: Problem, l: number, m: number): number {
+  const [d, e, turns] = [diagonal, beside, angles].map(doublesOf) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ]
   const first = d[l]!
   const ratio = (d[l + 1]! - first) / (2 * e[l]!)
   const root = Math.sqrt(ratio * ratio + 1)
@@ -173,19 +190,12 @@ function step(
     c = p / r
     p = c * d[i]! - s * g
     d[i + 1] = h + s * (c * g + s * d[i]!)
-    rotate(z, i * n, n, c, s)
+    turns[2 * (m - 1 - i)] = c
+    turns[2 * (m - 1 - i) + 1] = s
   }
+  kernels.rotateRows(z, n, m, angles, m - l)
   p = (-s * s2 * c3 * edge * e[l]!) / second
   e[l] = s * p
   d[l] = c * p
   return shift
-}
-
-/** Rotates the row that starts at `row` with the next one. */
-function rotate(z: Float64Array, row: number, n: number, c: number, s: number): void {
-  for (let k = row; k < row + n; k++) {
-    const [a, b] = [z[k]!, z[k + n]!]
-    z[k + n] = s * a + c * b
-    z[k] = c * a - s * b
-  }
 }

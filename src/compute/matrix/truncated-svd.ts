@@ -1,6 +1,12 @@
 import { type Matrix, PACK_BYTES } from '../kernels.ts'
 import { createLease, type Lease } from '../lease.ts'
-import { decompose, type Decomposition, decompositionBytes, type Truncation } from './decompose.ts'
+import {
+  decompose,
+  type DecomposeOptions,
+  type Decomposition,
+  decompositionBytes,
+  type Truncation,
+} from './decompose.ts'
 import { matrixOf, transposed } from './matrix.ts'
 import type { MatrixProducts } from './products.ts'
 
@@ -25,6 +31,7 @@ export async function truncatedSvd(
   matrix: Matrix,
   truncation: Truncation,
   lease: Lease,
+  options: DecomposeOptions = {},
 ): Promise<Factors> {
   const { rows, columns } = matrix
   const inner = createLease(products.kernels)
@@ -32,7 +39,7 @@ export async function truncatedSvd(
   const take = (from: Lease, height: number, width: number): Matrix =>
     matrixOf(from.take(height * width * 4), height, width)
   try {
-    const found = await decompose(products, matrix, truncation, spectral)
+    const found = await decompose(products, matrix, truncation, spectral, options)
     const { basis, images, tall } = found
     const rank = rankFor(found, truncation)
     const divided = take(inner, images.columns, rank)

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { symmetricEigen } from '../../../src/compute/matrix/symmetric-eigen.ts'
+import { doublesOf } from '../../../src/compute/doubles-of.ts'
+import { openKernels } from '../../../src/compute/open-kernels.ts'
 import { createRandom } from '../../../src/random.ts'
 
 function symmetric(size: number, at: (i: number, j: number) => number): Float64Array {
@@ -25,12 +27,25 @@ const matrices: Readonly<Record<string, Float64Array>> = {
   }),
 }
 
+const kernels = openKernels()
+
+async function decomposed(matrix: Float64Array, kernelsToUse = kernels, signal?: AbortSignal) {
+  const size = Math.sqrt(matrix.length)
+  const region = kernelsToUse.allocate(matrix.byteLength)
+  try {
+    doublesOf(region).set(matrix)
+    const values = await symmetricEigen(kernelsToUse, region, size, { signal })
+    return { values, vectors: doublesOf(region).slice(0, size * size) }
+  } finally {
+    kernelsToUse.release(region)
+  }
+}
+
 describe('symmetric eigenvalues', () => {
   for (const [name, matrix] of Object.entries(matrices)) {
-    it(`and orthonormal vectors of a matrix ${name} give it back`, () => {
+    it(`and orthonormal vectors of a matrix ${name} give it back`, async () => {
       const size = Math.sqrt(matrix.length)
-      const vectors = matrix.slice()
-      const values = symmetricEigen(vectors, size)
+      const { values, vectors } = await decomposed(matrix)
       const largest = Math.max(...values.map(Math.abs))
       for (let i = 0; i < size; i++) {
         for (let j = 0; j < size; j++) {
@@ -45,4 +60,20 @@ describe('symmetric eigenvalues', () => {
       }
     })
   }
+
+  it('give way to other work, and end with the signal in the midst of it', async () => {
+    const size = 300
+    const matrix = symmetric(size, (i, j) => 1 / (1 + i + j) + Number(i === j) * i)
+    let turns = 0
+    const count = (): void => void (turns++, (next = setImmediate(count)))
+    let next = setImmediate(count)
+    await decomposed(matrix)
+    clearImmediate(next)
+    assert.ok(turns >= 3, `${turns}`)
+
+    const controller = new AbortController()
+    setImmediate(() => controller.abort(new Error('enough')))
+    await assert.rejects(decomposed(matrix, kernels, controller.signal), /enough/)
+    assert.equal(kernels.allocated, 0)
+  })
 })

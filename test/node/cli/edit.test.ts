@@ -114,7 +114,7 @@ describe('edit', () => {
     assert.match(stdout, /^measured over all 70 tensors of the delta$/m)
     assert.match(stdout, /^dare \(scope matrices\): 46 tensors outside the scope pass through: /m)
     assert.match(stdout, /^stored as raw it would take \d+ kB, [\d.]+ bits per weight$/m)
-    assert.match(stdout, /^needs [\d.]+ MB beside the \d+ MB of the process, /m)
+    assert.match(stdout, /^needs [\d.]+ MB beside the [\d.]+ [MG]B of the process, /m)
     assert.match(stdout, /^dare of d {2}recipe, own \d+ B, closure 1\.\d+ MB$/m)
     assert.equal(stderr, 'nothing was kept: leave --dry-run out to make it\n')
   })

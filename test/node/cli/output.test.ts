@@ -48,6 +48,12 @@ describe('output', () => {
     assert.match(lines[1]!, /^digits {2}1\.19 MB {2}a delta of the digits…$/)
   })
 
+  it('keeps the end of a name that is too long, where names differ', () => {
+    const { said, output } = outputOf({ isTTY: true, columns: 30 })
+    output.table(['size', 'tensor'], [['1 B', 'vit.encoder.layer.3.intermediate.dense.weight']])
+    assert.match(said.stdout, /…termediate\.dense\.weight$/m)
+  })
+
   it('separates columns by tabs in a pipe and shortens nothing', () => {
     const { said, output } = outputOf({ columns: 20 })
     output.table(['name', 'size', 'about'], rows)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { parseNumbers, parseSpec } from '../../../node/cli/spec.ts'
+import { parseCodec, parseEdit, parseNumbers, parseSpec } from '../../../node/cli/spec.ts'
 
 describe('parseSpec', () => {
   it('reads an id, its parameters and where it acts', () => {
@@ -17,12 +17,14 @@ describe('parseSpec', () => {
   })
 
   it('takes patterns and references as text, whatever they look like', () => {
-    assert.deepEqual(parseSpec('dare=p:0.5,select:mask,by:@bob/mask:v2'), {
+    assert.deepEqual(parseEdit('dare=p:0.5,select:mask,by:@bob/mask:v2'), {
       id: 'dare',
       parameters: { p: 0.5, select: 'mask' },
       by: '@bob/mask:v2',
     })
-    assert.equal(parseSpec('dare=by:7').by, '7')
+    assert.equal(parseEdit('dare=by:7').by, '7')
+    assert.equal(parseCodec('residual=like:7').like, '7')
+    assert.deepEqual(parseEdit('drop=like:7').parameters, { like: 7 })
     assert.deepEqual(parseSpec('scale=scope:*.mlp.*|!*.0.*|model.norm.weight,alpha:1'), {
       id: 'scale',
       parameters: { alpha: 1 },
