@@ -8,6 +8,10 @@ import { keepsNone } from './statistics/selection.ts'
  * ⌊density · n⌋ of the n elements of each tensor, of each row or of all tensors together; the rest
  * becomes +0. Of equals those with the lowest index count as larger. `drop: largest` keeps the small
  * ones instead, as FusionBench's `major` does.
+ *
+ * Mode official keeps one more, and all that equal it, of a tensor or of all: the authors' code compares
+ * with ≥ the value of rank ⌊density · n⌋ + 1. Rows, and `drop: largest`, are no part of that code and
+ * keep exactly their share in every mode, as paper and mergekit do.
  */
 export const operator = defineOperator({
   id: 'trim',
@@ -33,7 +37,10 @@ export const operator = defineOperator({
   scope: 'matrices',
   unit: ({ over }) => (over === 'row' ? 'rows' : 'elements'),
   scratch: () => 2,
-  statistic: ({ over, ...rest }) => bandStatistic(over, (elements) => bandOf(elements, rest)),
+  statistic({ over, ...rest }, mode) {
+    const inclusive = mode === 'official' && rest.drop === 'smallest'
+    return bandStatistic(over, (elements) => bandOf(elements, rest, inclusive ? 1 : 0), inclusive)
+  },
   open(context) {
     const { over, ...rest } = context.parameters
     return openBand(context, over, (elements) => bandOf(elements, rest))
@@ -47,7 +54,8 @@ export const operator = defineOperator({
 function bandOf(
   elements: number,
   { density, drop }: { readonly density: number; readonly drop: 'smallest' | 'largest' },
+  more = 0,
 ): Band {
-  const keep = Math.floor(density * elements)
+  const keep = Math.floor(density * elements) + more
   return { skip: drop === 'largest' ? elements - keep : 0, keep }
 }

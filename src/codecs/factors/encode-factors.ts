@@ -79,7 +79,7 @@ export function matrixShape({ name, shape }: TensorSpec): readonly [number, numb
   if (shape.length === 2) return [rows!, columns!]
   throw new IncompatibleError('E_NOT_A_MATRIX', `'${name}' has no rows and columns`, {
     expected: 'a tensor of two dimensions',
-    actual: shape,
+    actual: `the shape [${shape.join(', ')}]`,
     fix: 'use the scope `matrices`',
     details: { tensor: name },
   })

@@ -41,6 +41,7 @@ export {
   blockMagnitudes,
   blockProducts,
   firstNonFinite,
+  firstNonFinite16,
   sum,
   squaredDeviations,
   squaredDistance,

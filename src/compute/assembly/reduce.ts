@@ -131,6 +131,21 @@ export function sumOf(s01: v128, s23: v128, s45: v128, s67: v128): f64 {
   return f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1)
 }
 
+/** `exponent` has the bits of the dtype's exponent, all of which infinities and NaNs set. */
+export function firstNonFinite16(x: usize, count: u32, exponent: u32): i32 {
+  const held = i16x8.splat(<i16>exponent)
+  const whole = count & ~7
+  let i: u32 = 0
+  for (; i < whole; i += 8) {
+    const bits = v128.and(v128.load(x + (i << 1)), held)
+    if (v128.any_true(i16x8.eq(bits, held))) break
+  }
+  for (; i < count; i++) {
+    if (((<u32>load<u16>(x + (i << 1))) & exponent) == exponent) return i
+  }
+  return -1
+}
+
 export function firstNonFinite(x: usize, count: u32): i32 {
   const exponent = held(0x7f800000)
   const whole = count & ~3

@@ -33,8 +33,12 @@ export type Ranked = Over | 'row'
 /** The band that `bandOf` gives for so many elements; rows need no look beforehand. */
 export type BandOf = (elements: number) => Band
 
-export function bandStatistic(over: Ranked, bandOf: BandOf): Statistic<BandSelection> | undefined {
-  return over === 'row' ? undefined : magnitudeBand(over, bandOf)
+export function bandStatistic(
+  over: Ranked,
+  bandOf: BandOf,
+  inclusive = false,
+): Statistic<BandSelection> | undefined {
+  return over === 'row' ? undefined : magnitudeBand(over, bandOf, inclusive)
 }
 
 /** Puts the band's elements into the output, +0 elsewhere. Needs two chunks of scratch. */
@@ -55,15 +59,26 @@ export function openBand(
   return ([x], out, _from, count) => keep(x!, out, count)
 }
 
-/** Finds the band of each tensor, or of all tensors together. */
-export function magnitudeBand(over: Over, bandOf: BandOf): Statistic<BandSelection> {
+/**
+ * Finds the band of each tensor, or of all tensors together; with `inclusive` all equals of its
+ * smallest are in it.
+ */
+export function magnitudeBand(
+  over: Over,
+  bandOf: BandOf,
+  inclusive = false,
+): Statistic<BandSelection> {
   return {
     scope: over,
-    passes: searchPasses(over),
+    passes: searchPasses(over, inclusive),
     table: largestSearchBytes(2),
     start({ kernels, elements, tables: [table] }) {
       const { skip, keep } = bandOf(elements)
-      const search = createSelectionSearch(kernels, table!, { over, keeps: [skip + keep, skip] })
+      const search = createSelectionSearch(kernels, table!, {
+        over,
+        keeps: [skip + keep, skip],
+        inclusive,
+      })
       return {
         scan: (pass, spec, [x], _from, count) => search.scan(pass, spec, x!, count),
         endPass: (pass) => search.endPass(pass),
