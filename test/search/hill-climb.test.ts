@@ -45,7 +45,7 @@ describe('hill-climb', () => {
     entries = { operators: await loadOperators(), codecs: await loadCodecs() }
   })
 
-  it('puts every edit on a published delta, scale in both directions', () => {
+  it('puts every edit but controls on a published delta, scale in both directions', () => {
     const champion = recipeOf({ base, root: leaf }, entries)
     const edits = entries.operators.ids.filter((id) => entries.operators.get(id).kind === 'edit')
     const count = edits.length + 1
