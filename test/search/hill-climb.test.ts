@@ -47,7 +47,10 @@ describe('hill-climb', () => {
 
   it('puts every edit but controls on a published delta, scale in both directions', () => {
     const champion = recipeOf({ base, root: leaf }, entries)
-    const edits = entries.operators.ids.filter((id) => entries.operators.get(id).kind === 'edit')
+    const edits = entries.operators.ids.filter((id) => {
+      const { kind, control } = entries.operators.get(id)
+      return kind === 'edit' && control !== true
+    })
     const count = edits.length + 1
     const proposals = strategy.propose({ ...entries, champion, tried: new Set(), count, seed: 0 })
     const tops = proposals.map(({ root }) => (root as OperatorNode).operator)
