@@ -27,6 +27,7 @@ import {
   outOfRange,
   weightDType,
 } from './sections/encoding.ts'
+import { owning } from './sections/owning.ts'
 import { createSectionReader } from './sections/section-reader.ts'
 import { createTally } from './sections/tally.ts'
 import { createSignWriter, openSigns, zeros } from './sections/signs.ts'
@@ -127,44 +128,37 @@ export const codec = defineCodec({
     checkSize(sections, INDEXES, 0, blocks > 1 ? codeBytes(elements, form)[1] : 0)
     const found = await sections.read(VALUES, 0, sections.bytes(VALUES))
 
-    const signs = openSigns(kernels, spec, sections, stored.zeros)
     const capacity = blockCapacity(spec)
-    const { nonzero } = signs
-    const buffers = allocateBuffers(kernels, [
-      capacity,
-      codeScratchBytes(capacity, form),
-      BLOCK_VALUES_BYTES,
-      nonzero ? capacity * 4 : 0,
-    ])
-    const [indexes, codes, values, changed] = buffers.regions
-    const close = (): void => {
-      signs.close()
-      buffers[Symbol.dispose]()
-    }
-    try {
+    return owning((own, close) => {
+      const signs = own(openSigns(kernels, spec, sections, stored.zeros))
+      const { nonzero } = signs
+      const sizes = [
+        capacity,
+        codeScratchBytes(capacity, form),
+        BLOCK_VALUES_BYTES,
+        nonzero ? capacity * 4 : 0,
+      ] as const
+      const [indexes, codes, values, changed] = own(allocateBuffers(kernels, sizes)).regions
       putValues(values, found)
-    } catch (error) {
-      close()
-      throw error
-    }
-    indexes.u8.fill(0)
-    const reader = createSectionReader(sections, INDEXES)
-    return createBlockReader(spec, {
-      async read(out, count) {
-        const kept = await signs.read(count)
-        if (blocks > 1 && kept > 0) {
-          await decodeCodes(kernels, reader, indexes, kept, form, codes)
-        }
-        const highest = kernels.lookUpBlocks(indexes, values, nonzero ? changed : out, kept)
-        if (highest >= blocks) throw badEncoding('no such block', `below ${blocks}`, highest)
-        if (nonzero) kernels.expand(changed, nonzero, out, count)
-        signs.apply(out, count)
-      },
-      end() {
-        signs.end()
-        reader.end()
-      },
-      close,
+      indexes.u8.fill(0)
+      const reader = createSectionReader(sections, INDEXES)
+      return createBlockReader(spec, {
+        async read(out, count) {
+          const kept = await signs.read(count)
+          if (blocks > 1 && kept > 0) {
+            await decodeCodes(kernels, reader, indexes, kept, form, codes)
+          }
+          const highest = kernels.lookUpBlocks(indexes, values, nonzero ? changed : out, kept)
+          if (highest >= blocks) throw badEncoding('no such block', `below ${blocks}`, highest)
+          if (nonzero) kernels.expand(changed, nonzero, out, count)
+          signs.apply(out, count)
+        },
+        end() {
+          signs.end()
+          reader.end()
+        },
+        close,
+      })
     })
   },
 })
