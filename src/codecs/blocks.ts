@@ -2,9 +2,11 @@ import { doublesOf } from '../compute/doubles-of.ts'
 import {
   BLOCK_SUMS_BYTES,
   BLOCK_VALUES_BYTES,
+  HISTOGRAM_BYTES,
   type Kernels,
   type Region,
 } from '../compute/kernels.ts'
+import { orderStatisticsBytes } from '../compute/order-statistics.ts'
 import { elementsOf } from '../tensors/tensor.ts'
 import { defineCodec, type DeltaTensor } from './index.ts'
 import { equalCount } from './partition/equal-count.ts'
@@ -72,6 +74,12 @@ export const codec = defineCodec({
       about: 'blocks of as many weights each, of one width, or of least squared error',
     },
     zeros,
+  },
+
+  memory(use, _spec, { blocks, split }) {
+    if (use === 'read') return 0
+    if (split === 'equal-count') return orderStatisticsBytes(Math.max(0, Number(blocks) - 1))
+    return split === 'lloyd' ? HISTOGRAM_BYTES : 0
   },
 
   async encode(tensor, { blocks, split, zeros: policy }, sink, { kernels }) {

@@ -6,6 +6,7 @@ import { defineCodec } from './index.ts'
 import { badEncoding, outOfRange } from './sections/encoding.ts'
 import { owning } from './sections/owning.ts'
 import { checkStoredScales, scaleParameters } from './scales/parameters.ts'
+import { scalesMemory } from './scales/memory.ts'
 import { encodeSignedScales, type Modulate, openSignedScales } from './scales/signed-scales.ts'
 
 const own = {
@@ -35,6 +36,8 @@ export const codec = defineCodec({
   reference: 'generalised BitDelta: arXiv 2410.13841, section 5.3',
   exact: false,
   parameters: { ...own, ...scaleParameters },
+
+  memory: scalesMemory,
 
   async encode(tensor, { distribution, seed, ...scales }, sink, context) {
     const { name } = tensor.spec
