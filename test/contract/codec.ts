@@ -45,7 +45,7 @@ export function codecContract(codec: Codec, cases: readonly CodecCase[]): void {
 
 function contractOf(codec: Codec, use: CodecCase): void {
   // What is asserted knows nothing of threads.
-  const kernels = openKernels({ threads: 2 })
+  const kernels = openKernels({ threads: 2, minimumWork: 0 })
   const context = { kernels, codecs: registryOf('codec', [codec]) }
   const { parameters } = use
 
