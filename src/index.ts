@@ -47,6 +47,7 @@ export {
   type StoredTensor,
   type TensorCodec,
 } from './codecs/manifest/encode-delta.ts'
+export { encodeEdited } from './codecs/manifest/encode-edited.ts'
 export { checkContents } from './codecs/manifest/layout.ts'
 export {
   MAX_INDEX_BYTES,
@@ -70,10 +71,6 @@ export { refitScales } from './codecs/residual/refit-scales.ts'
 export { calibrationOf } from './codecs/scales/calibration.ts'
 export { checkKernels } from './compute/check-kernels.ts'
 export { type Kernels, type Matrix, type Region } from './compute/kernels.ts'
-export { createLease, type Lease } from './compute/lease.ts'
-export { matrixOf } from './compute/matrix/matrix.ts'
-export { createProducts, type MatrixProducts } from './compute/matrix/products.ts'
-export { type Spectrum, spectrumOf } from './compute/matrix/spectrum.ts'
 export { type Device, openRuntime, type Runtime } from './compute/onnxruntime.ts'
 export { openKernels } from './compute/open-kernels.ts'
 export {
@@ -143,6 +140,7 @@ export {
 } from './recipes/canonical-recipe.ts'
 export { compareDeltas, type TensorComparison } from './recipes/comparison/compare-deltas.ts'
 export { measureNorms, type TensorNorms } from './recipes/comparison/delta-norms.ts'
+export { measureSpectra, type TensorSpectrum } from './recipes/comparison/delta-spectra.ts'
 export {
   countElements,
   type EditEffect,

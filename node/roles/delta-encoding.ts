@@ -5,6 +5,7 @@ import {
   type DeltaTensor,
   elementsOf,
   type EncodeContext,
+  encodeEdited,
   encodeTensor,
   inScope,
   InvalidInputError,
@@ -16,7 +17,6 @@ import {
 import type { JobOptions } from '../job-options.ts'
 import type { SwarmNode } from '../node.ts'
 import type { OpenCodec } from './codec.ts'
-import { encodeEdited } from './edit-error.ts'
 
 /** The tensors of a delta in the order of their names, and how each is to be stored. */
 export interface DeltaContent {

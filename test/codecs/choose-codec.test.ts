@@ -112,7 +112,7 @@ describe('createCodecChooser', () => {
     it('takes the first of those that are as small', async () => {
       const sizes: [string, number][] = []
       const none = tensorOf(new Float32Array(0))
-      for (const { codec, parameters } of candidates) {
+      for (const { codec, parameters } of candidatesFor(1)) {
         const { bytes } = await encodeTensor(none, { codec, parameters }, async () => {}, {
           kernels,
           codecs,
@@ -123,7 +123,9 @@ describe('createCodecChooser', () => {
       const parameters = { error: 1 }
       const choose = createCodecChooser({ codec: 'auto', parameters }, { kernels, codecs })
       const { codec, parameters: found } = await choose(none)
-      assert.deepEqual([codec, found['density']], ['ternary', 0.1])
+      const [first] = candidatesFor(1)
+      assert.equal(codec, first!.codec)
+      assert.deepEqual({ ...found, ...first!.parameters }, found)
     })
 
     it('takes more bits the smaller the error', async () => {

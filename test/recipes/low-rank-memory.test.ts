@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { type CID, cidOfValue } from '../../src/canonical.ts'
 import { loadCodecs } from '../../src/codecs/index.ts'
+import type { Matrix } from '../../src/compute/kernels.ts'
+import type { Lease } from '../../src/compute/lease.ts'
+import { createProducts } from '../../src/compute/matrix/products.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
 import { loadOperators } from '../../src/operators/index.ts'
 import { createRandom } from '../../src/random.ts'
@@ -83,7 +86,8 @@ describe('the memory that a plan states', () => {
       const before = kernels.allocated
       const parameters = node.parameters as never
       const rest = { mode: 'paper', inputs: 1, statistic: undefined, scratch: [] } as const
-      const map = node.operator.open({ kernels, ...entries, spec, parameters, ...rest })
+      const products = (_matrix: Matrix, lease: Lease) => createProducts(kernels, lease)
+      const map = node.operator.open({ kernels, ...entries, spec, parameters, products, ...rest })
       await map([x], out, 0, rows * columns)
       const taken = kernels.peak - before
       // How far a space must grow is known only when it has: what is stated is the whole matrix's.

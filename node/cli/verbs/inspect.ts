@@ -1,10 +1,17 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { type CID, describeRecipe, elementsOf, recipeId, shortId } from '../../../src/index.ts'
+import {
+  type CID,
+  describeRecipe,
+  elementsOf,
+  recipeId,
+  shortId,
+  type TensorSpectrum,
+} from '../../../src/index.ts'
 import { sizesOf } from '../../library.ts'
 import type { SwarmNode } from '../../node.ts'
 import { type LayerFigures, measureLayers, storedBytes } from '../../roles/layers.ts'
-import { measureSpectra, type TensorSpectrum } from '../../roles/spectra.ts'
+import { spectraOf } from '../../roles/spectra.ts'
 import { formatFigure, formatShare } from '../figures.ts'
 import { referenceInput } from '../inputs.ts'
 import { readNames } from '../names.ts'
@@ -63,7 +70,7 @@ export const verb = defineVerb({
       ...('delta' in root ? await deltaFacts(node, root.delta) : {}),
       ...('delta' in root && tensors ? { tensors: await tensorsOf(node, root.delta) } : {}),
       ...(layers ? { layers: await measureLayers(node, recipe, options) } : {}),
-      ...(spectrum ? { spectrum: await measureSpectra(node, recipe, options) } : {}),
+      ...(spectrum ? { spectrum: await spectraOf(node, recipe, options) } : {}),
     }
   },
   ids: ({ id }) => [id],

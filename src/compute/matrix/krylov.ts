@@ -1,3 +1,4 @@
+import { allocateBuffers } from '../buffers.ts'
 import { dropThreshold, keyOf } from '../../random.ts'
 import type { Kernels, Matrix, Region } from '../kernels.ts'
 import type { Lease } from '../lease.ts'
@@ -84,10 +85,10 @@ const LEAST_LEFT = 1e-12
 
 /** Random signs as f32; one test matrix for all, so that a factorisation depends on its matrix alone. */
 function drawSigns(kernels: Kernels, out: Region, count: number): void {
-  const bits = kernels.allocate(Math.ceil(count / 8))
+  using buffers = allocateBuffers(kernels, [Math.ceil(count / 8)])
+  const [bits] = buffers.regions
   kernels.maskBits(bits, count, { key: TEST_MATRIX, from: 0, threshold: dropThreshold(0.5) })
   kernels.unpackSigns(bits, out, count, 1)
-  kernels.release(bits)
 }
 
 const TEST_MATRIX = keyOf('singular value decomposition', 'test matrix')

@@ -1,3 +1,4 @@
+import { allocateBuffers } from '../buffers.ts'
 import { doublesOf } from '../doubles-of.ts'
 import { giveWay } from '../give-way.ts'
 import type { Kernels, Region } from '../kernels.ts'
@@ -25,17 +26,13 @@ export async function symmetricEigen(
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Float64Array> {
   if (size === 0) return new Float64Array()
-  const room = [size, size, 2 * size].map((count) => kernels.allocate(count * 8))
-  const [diagonal, beside, angles] = room as [Region, Region, Region]
+  using room = allocateBuffers(kernels, [size * 8, size * 8, size * 16])
+  const [diagonal, beside, angles] = room.regions
   const problem = { kernels, z: matrix, n: size, diagonal, beside, angles, turn: turnOf(signal) }
-  try {
-    await tridiagonalise(problem)
-    await accumulate(problem)
-    await diagonalise(problem)
-    return doublesOf(diagonal).slice(0, size)
-  } finally {
-    for (const region of room) kernels.release(region)
-  }
+  await tridiagonalise(problem)
+  await accumulate(problem)
+  await diagonalise(problem)
+  return doublesOf(diagonal).slice(0, size)
 }
 
 interface Problem {
