@@ -114,6 +114,17 @@ describe('measureEdits', () => {
     assert.equal(cosine(whole.overall), null)
   })
 
+  it('takes no more memory than a plan for each step and the delta before them', async () => {
+    const costly = edit('low-rank', { rank: 1 }, edit('trim', { density: 0.5 }, dare))
+    for (const root of [chain, costly]) {
+      const plan = await planFor(root)
+      await measureEdits(plan, 3)
+      const { allocated, peak } = plan.context.kernels
+      assert.equal(allocated, 0)
+      assert.ok(peak <= 4 * plan.memory, `${peak} of 4 · ${plan.memory}`)
+    }
+  })
+
   it('gives memory back and stops when the signal fires', async () => {
     const plan = await planFor(chain)
     const abort = new AbortController()
