@@ -84,7 +84,8 @@ export function createBases(marks: Marks, kernels: Kernels): Bases {
       if (path !== undefined && now !== '') {
         const known = opened.get(id.toString())
         if (known !== undefined && now === stamp) return known
-        // Files may have changed since: the id is taken again, which costs nothing when they did not.
+        // Files may have changed since: the id is taken again, which costs nothing when they did
+        // not.
         const base = await register(path, quiet)
         if (base.id.equals(id)) return base
       }

@@ -51,8 +51,8 @@ export async function scoreRecords(node: SwarmNode, suite: CID): Promise<ScoreRe
 
 /**
  * Compares a variant with what it is judged against: an edit with its parent, a merge with its best
- * operand, a delta with the base; or all with `against`. `undefined` while one of the two has not been
- * measured enough.
+ * operand, a delta with the base; or all with `against`. `undefined` while one of the two has not
+ * been measured enough.
  */
 export function judgeVariant(
   node: SwarmNode,

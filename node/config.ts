@@ -29,8 +29,8 @@ export const configDefaults = {
   listen: ['/ip4/127.0.0.1/tcp/0'],
   peers: [],
   /**
-   * All cores that this process may use: threads start with the first long call, sleep without work,
-   * and change no result. More than eight wait for memory.
+   * All cores that this process may use: threads start with the first long call, sleep without
+   * work, and change no result. More than eight wait for memory.
    */
   threads: Math.min(availableParallelism(), 8),
   /** A device that is right and worth it, and the CPU where there is none. */

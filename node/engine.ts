@@ -29,8 +29,9 @@ export interface Engine {
   /** What was chosen for the node's own wish; `undefined` before anything was measured. */
   readonly device: DeviceChoice | undefined
   /**
-   * Chooses a device and starts onnxruntime there at the first call; rejects with `EnvironmentError`
-   * `E_ONNXRUNTIME`, or `E_DEVICE` when a device that was wished for does not work.
+   * Chooses a device and starts onnxruntime there at the first call; rejects with
+   * `EnvironmentError` `E_ONNXRUNTIME`, or `E_DEVICE` when a device that was wished for does not
+   * work.
    */
   evaluator(wish?: DeviceWish): Promise<RunningEvaluator>
   close(): Promise<void>
@@ -59,8 +60,8 @@ export async function createEngine(init: EngineInit): Promise<Engine> {
     loadArchitectures(),
     loadStrategies(),
   ])
-  // Two sets of threads, which take turns: an evaluation prepares weights, then waits for a run. What
-  // has no work sleeps, onnxruntime's threads too, so neither takes a core from the other.
+  // Two sets of threads, which take turns: an evaluation prepares weights, then waits for a run.
+  // What has no work sleeps, onnxruntime's threads too, so neither takes a core from the other.
   const kernels = openKernels({ threads })
   type Running = Omit<RunningEvaluator, 'device'>
   const started = new Map<Device, Promise<Running>>()

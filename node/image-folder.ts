@@ -15,10 +15,10 @@ const MAX_SIDE = 1024
 const MAX_FILE_BYTES = 8 * 1024 * 1024
 
 /**
- * Reads a folder of class folders of PNG files, as Hugging Face's ImageFolder: labels are numbered in
- * the order of the folders' names. Grey pictures have one channel, all others three. Rejects with
- * `InvalidInputError` `E_NO_IMAGES` without class folders, and with `MalformedError` `E_BAD_IMAGE` that
- * names the file.
+ * Reads a folder of class folders of PNG files, as Hugging Face's ImageFolder: labels are numbered
+ * in the order of the folders' names. Grey pictures have one channel, all others three. Rejects
+ * with `InvalidInputError` `E_NO_IMAGES` without class folders, and with `MalformedError`
+ * `E_BAD_IMAGE` that names the file.
  */
 export async function readImageFolder(path: string, task: number): Promise<ImageFolder> {
   const entries = await readdir(path, { withFileTypes: true })

@@ -4,9 +4,9 @@ import type { JobOptions } from './job-options.ts'
 import type { SwarmNode } from './node.ts'
 
 /**
- * One thing a node can be asked to do. The input is checked whoever asks, so that a job runs the same
- * in the daemon, over its socket, and in a command that holds the store itself. The result is plain
- * JSON: CIDs as strings, bytes as numbers, times as RFC 3339.
+ * One thing a node can be asked to do. The input is checked whoever asks, so that a job runs the
+ * same in the daemon, over its socket, and in a command that holds the store itself. The result is
+ * plain JSON: CIDs as strings, bytes as numbers, times as RFC 3339.
  */
 export interface Job<Input = unknown, Result = unknown> {
   readonly id: string

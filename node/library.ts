@@ -39,7 +39,10 @@ export interface Library {
   localName(cid: CID): Promise<string | undefined>
   /** A local or announced name, else the short id. */
   nameOf(cid: CID): Promise<string>
-  /** The recipe that a delta, a recipe or the weights id of a known base denotes, with its blocks here. */
+  /**
+   * The recipe that a delta, a recipe or the weights id of a known base denotes, with its blocks
+   * here.
+   */
   recipe(cid: CID, options: JobOptions): Promise<Recipe>
   /** Stores a recipe and resolves to the variant's id. */
   keep(recipe: Recipe): Promise<CID>
@@ -165,7 +168,9 @@ export function createLibrary({ store, bases, engine, connect }: LibraryComponen
 
   const identity = (base: CID, root: Recipe['root']): Recipe => recipeOf({ base, root }, engine)
 
-  /** The recipe in a block; an announcement may call anything a recipe, so others are passed over. */
+  /**
+   * The recipe in a block; an announcement may call anything a recipe, so others are passed over.
+   */
   const recipeIn = async (cid: CID): Promise<Recipe | undefined> => {
     const bytes = await blocks.get(cid)
     if (bytes === undefined) return undefined

@@ -41,8 +41,8 @@ export interface NodeInit {
 
 /**
  * Opens the node of a home folder, making its key and store when there are none. Rejects with
- * `EnvironmentError` `E_STORE_LOCKED` when another process has it, `E_PORT_IN_USE` or `E_LISTEN`, and
- * with `InvalidInputError` `E_ADDRESS` for what is no multiaddr.
+ * `EnvironmentError` `E_STORE_LOCKED` when another process has it, `E_PORT_IN_USE` or `E_LISTEN`,
+ * and with `InvalidInputError` `E_ADDRESS` for what is no multiaddr.
  */
 export async function createNode(config: Config, init: NodeInit): Promise<SwarmNode> {
   const networkId = init.networkId ?? publicNetworkId

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url'
 
 /**
- * Files of the package that are not code: beside the sources in the repository, and from the compiled
- * files in `dist/node/` two folders up and down again.
+ * Files of the package that are not code: beside the sources in the repository, and from the
+ * compiled files in `dist/node/` two folders up and down again.
  */
 const folder = new URL(import.meta.url.endsWith('.ts') ? './' : '../../node/', import.meta.url)
 

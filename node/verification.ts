@@ -11,14 +11,15 @@ import type { Engine } from './engine.ts'
 import type { Marks } from './storage/marks.ts'
 
 /**
- * Blocks are hashed on their way in, but that a tensor decodes to what its author declared shows only
- * when it is decoded over the base. It is done once per delta, before anything is computed with it.
+ * Blocks are hashed on their way in, but that a tensor decodes to what its author declared shows
+ * only when it is decoded over the base. It is done once per delta, before anything is computed
+ * with it.
  */
 export interface Verification {
   /**
-   * Resolves when the delta is known to decode as declared, and at once when its base is not here: then
-   * nothing can be computed with it either. Rejects with `VerificationError` `E_DECODED_HASH`, or
-   * `MalformedError` for sections that do not decode or hold values that are not finite.
+   * Resolves when the delta is known to decode as declared, and at once when its base is not here:
+   * then nothing can be computed with it either. Rejects with `VerificationError` `E_DECODED_HASH`,
+   * or `MalformedError` for sections that do not decode or hold values that are not finite.
    */
   check(id: CID, source: DeltaSource): Promise<void>
 }

@@ -10,7 +10,10 @@ import {
 } from '../src/index.ts'
 import { MAX_BLOCK_BYTES } from './limits.ts'
 
-/** Where blocks are kept. Whoever implements it hashes on read and never gives out bytes that differ. */
+/**
+ * Where blocks are kept. Whoever implements it hashes on read and never gives out bytes that
+ * differ.
+ */
 export interface Blockstore {
   has(cid: CID): Promise<boolean>
   /** `undefined` when it is absent or found damaged. */
@@ -23,9 +26,9 @@ export interface Blockstore {
 }
 
 /**
- * Checks that `bytes` are the block that `cid` names. Throws `MalformedError` `E_BAD_CID` for a kind
- * of CID that is not used here, `LimitError` `E_BLOCK_SIZE` above 1 MiB, and `VerificationError`
- * `E_BLOCK_HASH` when the hash differs.
+ * Checks that `bytes` are the block that `cid` names. Throws `MalformedError` `E_BAD_CID` for a
+ * kind of CID that is not used here, `LimitError` `E_BLOCK_SIZE` above 1 MiB, and
+ * `VerificationError` `E_BLOCK_HASH` when the hash differs.
  */
 export function verifyBlock(cid: CID, bytes: Uint8Array): void {
   checkCid(cid)

@@ -50,7 +50,10 @@ export interface GossipInit {
   readonly onRefused?: (verdict: BatchVerdict, peer: PeerId) => void
 }
 
-/** Spreads records quickly; what it loses, sync brings. Batches are passed on only once they are kept. */
+/**
+ * Spreads records quickly; what it loses, sync brings. Batches are passed on only once they are
+ * kept.
+ */
 export interface Gossip {
   start(): void
   stop(): void
@@ -101,7 +104,9 @@ const results = {
 
 export interface BatchVerdict {
   readonly verdict: Verdict['verdict']
-  /** Empty when the batch is rejected: its valid records come again, from whoever vouches for them. */
+  /**
+   * Empty when the batch is rejected: its valid records come again, from whoever vouches for them.
+   */
   readonly accepted: readonly SealedRecord[]
   /** Why, record by record; or why the batch as such is none. */
   readonly verdicts: readonly Verdict[]
@@ -183,11 +188,11 @@ function halvedIn(minutes: number): number {
 }
 
 /**
- * How gossipsub is set up for a network. Records carry their own signatures, so messages carry none,
- * and a message is its hash. Anything outside the two topics is refused. A topic is scored only when
- * it has parameters: without these, an invalid message would cost its sender nothing. Quiet honest
- * peers lose nothing (no P3), peers behind one address neither (no P6); three invalid messages cost
- * 180 points and five end the exchange of messages, forgotten by half in 30 minutes.
+ * How gossipsub is set up for a network. Records carry their own signatures, so messages carry
+ * none, and a message is its hash. Anything outside the two topics is refused. A topic is scored
+ * only when it has parameters: without these, an invalid message would cost its sender nothing.
+ * Quiet honest peers lose nothing (no P3), peers behind one address neither (no P6); three invalid
+ * messages cost 180 points and five end the exchange of messages, forgotten by half in 30 minutes.
  */
 export function gossipsubOptions(networkId: Uint8Array): Partial<GossipsubOpts> {
   const topics = [...topicsOf(networkId).values()]

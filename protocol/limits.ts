@@ -1,6 +1,6 @@
 /**
- * Every cap on what a peer can make us hold, decode or wait for. Limits of file formats stand beside
- * their parsers. Sizes are bytes, times milliseconds.
+ * Every cap on what a peer can make us hold, decode or wait for. Limits of file formats stand
+ * beside their parsers. Sizes are bytes, times milliseconds.
  */
 
 const KIB = 1024
@@ -8,7 +8,9 @@ const MIB = 1024 * KIB
 
 // Blocks
 
-/** Verified whole before use, so a lying peer wastes at most this; bitswap peers take up to 2 MiB. */
+/**
+ * Verified whole before use, so a lying peer wastes at most this; bitswap peers take up to 2 MiB.
+ */
 export const MAX_BLOCK_BYTES = MIB
 
 /** Larger than a raw delta of a model of 7 · 10⁹ parameters. */
@@ -124,10 +126,14 @@ export const MAX_REQUESTS_PER_SECOND = 32
 /** Requests refused in a row before the stream of a peer that ignores `choke` is reset. */
 export const MAX_REFUSED_REQUESTS = 64
 
-/** Blocks that a server reads ahead of what a peer's stream has taken: bounds its memory per peer. */
+/**
+ * Blocks that a server reads ahead of what a peer's stream has taken: bounds its memory per peer.
+ */
 export const MAX_BLOCKS_AHEAD = 2
 
-/** A peer that takes longer for one block costs us its stream's memory; its own fetch gives up then. */
+/**
+ * A peer that takes longer for one block costs us its stream's memory; its own fetch gives up then.
+ */
 export const SEND_STALLED_MS = 60_000
 
 /** Bytes asked for and not yet stored: start, least and most per peer, and over all peers. */
@@ -156,14 +162,19 @@ export const BAN_MS = 10 * 60_000
 /** Bans remembered; the oldest go first. */
 export const MAX_BANS = 1024
 
-/** Streams of the block exchange that a connection may hold open: one is used, one may be closing. */
+/**
+ * Streams of the block exchange that a connection may hold open: one is used, one may be closing.
+ */
 export const MAX_BLOCK_STREAMS = 2
 
 /** The read buffer of streams that peers open, and of those that we open for blocks. */
 export const MAX_INBOUND_BUFFER_BYTES = 256 * KIB
 export const MAX_BLOCK_BUFFER_BYTES = 8 * MIB
 
-/** The receive window that a fast stream grows to: half the read buffer, so that a pause never kills it. */
+/**
+ * The receive window that a fast stream grows to: half the read buffer, so that a pause never kills
+ * it.
+ */
 export const MAX_STREAM_WINDOW_BYTES = 4 * MIB
 
 /** Unsent bytes of one stream before it is reset; we hand a stream one block at a time. */

@@ -4,8 +4,8 @@ import type { SealedRecord } from './formats/record.ts'
 import { MAX_RECORDS, MAX_RECORDS_PER_AUTHOR } from './limits.ts'
 
 /**
- * All records that a node holds: a set that only grows, so that any order, repetition or grouping of
- * additions ends in the same set. Views (a leaderboard, a list of offers) are folds over it.
+ * All records that a node holds: a set that only grows, so that any order, repetition or grouping
+ * of additions ends in the same set. Views (a leaderboard, a list of offers) are folds over it.
  */
 export interface RecordSet {
   readonly size: number

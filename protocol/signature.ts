@@ -12,9 +12,9 @@ import { sha256 } from '../src/index.ts'
  *
  *     'deltaswarm/' type '/' version NUL ‖ network id (32 bytes) ‖ canonical dag-cbor
  *
- * so that a signature made for one type, version or network means nothing for another. Types hold no
- * NUL and the network id has a fixed length, hence no two messages coincide. The key is the node's
- * own libp2p key: an author is a peer.
+ * so that a signature made for one type, version or network means nothing for another. Types hold
+ * no NUL and the network id has a fixed length, hence no two messages coincide. The key is the
+ * node's own libp2p key: an author is a peer.
  */
 export interface SignatureDomain {
   readonly type: string
@@ -73,7 +73,10 @@ function signedMessage(domain: SignatureDomain, canonical: Uint8Array): Uint8Arr
   return concat([fromString(`deltaswarm/${type}/${version}\0`), networkId, canonical])
 }
 
-/** Importing a key takes half as long as a verification, and a set has far more records than authors. */
+/**
+ * Importing a key takes half as long as a verification, and a set has far more records than
+ * authors.
+ */
 const importedKeys = new Map<string, KeyObject>()
 const MAX_IMPORTED_KEYS = 256
 

@@ -14,7 +14,9 @@ export const DAG_CBOR = 0x71
 export const RAW = 0x55
 const SHA2_256 = 0x12
 
-/** Nesting that no format of ours reaches (a recipe, the deepest, 33); deeper input is not decoded. */
+/**
+ * Nesting that no format of ours reaches (a recipe, the deepest, 33); deeper input is not decoded.
+ */
 const MAX_DEPTH = 40
 
 export type { CID }

@@ -61,7 +61,9 @@ export class VerificationError extends DeltaswarmError {
   override readonly name = 'VerificationError'
 }
 
-/** Two things that are each fine do not fit together: another base, another shape, another dtype. */
+/**
+ * Two things that are each fine do not fit together: another base, another shape, another dtype.
+ */
 export class IncompatibleError extends DeltaswarmError {
   override readonly name = 'IncompatibleError'
 }

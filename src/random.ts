@@ -44,7 +44,9 @@ export function maskKey(seed: number, tensorName: string): Key {
   return keyOf('mask', seed, tensorName)
 }
 
-/** An element is dropped iff its word is below this; `p` in [0, 1], so the result is in [0, 2³²]. */
+/**
+ * An element is dropped iff its word is below this; `p` in [0, 1], so the result is in [0, 2³²].
+ */
 export function dropThreshold(p: number): number {
   return Math.floor(p * 2 ** 32)
 }

@@ -15,8 +15,8 @@ export interface Registry<T> {
 /**
  * Loads every module of the folder that `contract` (an `import.meta.url`) stands in, apart from the
  * contract itself: each must export one object under the name `kind` whose `id` is its file name.
- * This is what makes adding an operator, a codec or a strategy the same as adding one file. It reads
- * code, never data, and works on sources and on compiled files alike.
+ * This is what makes adding an operator, a codec or a strategy the same as adding one file. It
+ * reads code, never data, and works on sources and on compiled files alike.
  */
 export async function loadRegistry<T extends { readonly id: string }>(
   kind: string,

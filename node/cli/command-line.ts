@@ -14,8 +14,8 @@ export interface CommandLine {
 
 /**
  * Reads a command line. Prints what was asked for with `--help` or `--version`, as a line without
- * any word does, and then throws commander's error with exit code 0; throws it with another code for
- * what cannot be understood.
+ * any word does, and then throws commander's error with exit code 0; throws it with another code
+ * for what cannot be understood.
  */
 export async function parseCommand(
   argv: readonly string[],

@@ -33,7 +33,10 @@ export const editInput = specInput
   .extend({ by: referenceInput.optional() })
   .transform(({ id, ...edit }) => ({ operator: id, ...edit }))
 
-/** A number as commander gives it, which is text; what is no number stays text and is refused as such. */
+/**
+ * A number as commander gives it, which is text; what is no number stays text and is refused as
+ * such.
+ */
 export function typedNumber(text: unknown): unknown {
   const number = typeof text === 'string' && text.trim() !== '' ? Number(text) : NaN
   return Number.isNaN(number) ? text : number

@@ -17,7 +17,9 @@ import { type CommandLine, parseCommand } from './command-line.ts'
 import { createOutput, type Output, type Streams } from './output.ts'
 import { isJobVerb, type JobVerb, type Parsed, type Verb } from './verbs/index.ts'
 
-/** How long a command waits for another one, or for a daemon that starts or stops, and how it asks. */
+/**
+ * How long a command waits for another one, or for a daemon that starts or stops, and how it asks.
+ */
 const BUSY_MS = 2_000
 const POLL_MS = 50
 

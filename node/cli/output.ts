@@ -19,7 +19,9 @@ export interface Output {
   table(columns: readonly string[], rows: readonly (readonly string[])[]): void
   /** A line about the answer, on stderr. */
   note(text: string): void
-  /** How far a job is; a bar that vanishes on a terminal, a plain line every ten seconds elsewhere. */
+  /**
+   * How far a job is; a bar that vanishes on a terminal, a plain line every ten seconds elsewhere.
+   */
   progress(event: JobProgress): void
   /** Removes the bar. */
   settle(): void

@@ -1,6 +1,9 @@
 import type { JobProgress } from '../job-options.ts'
 
-/** How fast a phase goes and how long it will take; nothing is said before there is enough to say it. */
+/**
+ * How fast a phase goes and how long it will take; nothing is said before there is enough to say
+ * it.
+ */
 export interface Pace {
   /** Units per second over the last ten seconds. */
   readonly rate?: number

@@ -49,7 +49,9 @@ function rowOf(
 /** Names that are spelt out; `--json` has all. */
 const SHOWN = 3
 
-/** What is left as it is, so that nothing is skipped without a word; edits of one scope together. */
+/**
+ * What is left as it is, so that nothing is skipped without a word; edits of one scope together.
+ */
 function passedThrough({ steps, untouched }: EditPreview): string[] {
   const lines: string[] = []
   for (const [scope, group] of Map.groupBy(steps, (step) => step.scope)) {

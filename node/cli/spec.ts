@@ -1,9 +1,9 @@
 import { InvalidInputError } from '../../src/index.ts'
 
 /**
- * `dare=p:0.9,seed:7,scope:*.mlp.*` as a user types it: an entry and its parameters, on which tensors
- * it acts, by which other delta an edit goes (`by:REF`), and with which one a codec shares what it
- * stores (`like:REF`).
+ * `dare=p:0.9,seed:7,scope:*.mlp.*` as a user types it: an entry and its parameters, on which
+ * tensors it acts, by which other delta an edit goes (`by:REF`), and with which one a codec shares
+ * what it stores (`like:REF`).
  */
 export interface Spec {
   readonly id: string
@@ -17,9 +17,9 @@ export interface Spec {
 export type SpecWord = 'scope' | 'by' | 'like'
 
 /**
- * Reads `ID` or `ID=NAME:VALUE,…`, where `words` are no parameters. Numbers are numbers, `1;2;3` is a list of them, everything else is
- * text; whether the names and values fit is the entry's own table's business. Throws
- * `InvalidInputError` `E_SPEC`.
+ * Reads `ID` or `ID=NAME:VALUE,…`, where `words` are no parameters. Numbers are numbers, `1;2;3` is
+ * a list of them, everything else is text; whether the names and values fit is the entry's own
+ * table's business. Throws `InvalidInputError` `E_SPEC`.
  */
 export function parseSpec(text: string, words: readonly SpecWord[] = ['scope']): Spec {
   const [, id, list] = /^([a-z][a-z0-9-]*)(?:=(.*))?$/.exec(text) ?? []

@@ -5,9 +5,9 @@ import { startDaemon } from '../daemon.ts'
 import { describeError } from '../errors.ts'
 
 /**
- * One node of the demo, as a process. It says where it listens on its first line and lives as long as
- * its standard input: when the parent ends in whatever way, it stops and removes its home, and the
- * folder above when it was the last. With `--keep` it stays until somebody stops it.
+ * One node of the demo, as a process. It says where it listens on its first line and lives as long
+ * as its standard input: when the parent ends in whatever way, it stops and removes its home, and
+ * the folder above when it was the last. With `--keep` it stays until somebody stops it.
  *
  *     node child.ts HOME [--keep]
  */

@@ -36,8 +36,9 @@ const ROUNDS = 3
 const PROPOSALS = 2
 
 /**
- * Three nodes on loopback live through the whole path: two publish trained experts, the third fetches
- * them by CID, edits and merges; all measure and sign; then they search together for a better merge.
+ * Three nodes on loopback live through the whole path: two publish trained experts, the third
+ * fetches them by CID, edits and merges; all measure and sign; then they search together for a
+ * better merge.
  */
 export async function runDemo(init: DemoInit): Promise<DemoOutcome> {
   const { signal, now } = init

@@ -54,7 +54,9 @@ export function expertFolder(expert: string): string {
   return `${demoData}${expert}-light`
 }
 
-/** Resolves when `look` gives something; rejects with `NetworkError` `E_DEMO_AGREE` after a while. */
+/**
+ * Resolves when `look` gives something; rejects with `NetworkError` `E_DEMO_AGREE` after a while.
+ */
 export async function eventually<T>(
   what: string,
   { signal }: Pick<JobOptions, 'signal'>,

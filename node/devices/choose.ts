@@ -18,8 +18,8 @@ const candidates = ['cuda', 'webgpu'] as const satisfies readonly Device[]
 const LEAST_SPEEDUP = 1.5
 
 /**
- * Rejects with `EnvironmentError` `E_DEVICE` when a device was wished for by name and does not work;
- * how fast it is does not matter then.
+ * Rejects with `EnvironmentError` `E_DEVICE` when a device was wished for by name and does not
+ * work; how fast it is does not matter then.
  */
 export async function chooseDevice(
   wish: DeviceWish,

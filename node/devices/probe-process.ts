@@ -13,7 +13,9 @@ import type { Probe } from './probe.ts'
  * because a driver that crashes takes its process along, and its stderr is the driver's.
  */
 
-/** The first product compiles; it is repeated this often or for this long, and the best time counts. */
+/**
+ * The first product compiles; it is repeated this often or for this long, and the best time counts.
+ */
 const RUNS = 5
 const RUNS_MS = 1_000
 

@@ -17,12 +17,14 @@ export type Probe =
     }
   | { readonly device: Device; readonly works: false; readonly reason: string }
 
-/** A software driver needs 15 s to be found slow; one that hangs must not hold a command for longer. */
+/**
+ * A software driver needs 15 s to be found slow; one that hangs must not hold a command for longer.
+ */
 const PROBE_MS = 60_000
 
 /**
- * Tries a device in a child process; a probe that cannot be made says why. The CPU is what others are
- * compared with and is not tried.
+ * Tries a device in a child process; a probe that cannot be made says why. The CPU is what others
+ * are compared with and is not tried.
  */
 export async function probeDevice(device: Device): Promise<Probe> {
   if (device === 'cuda') {

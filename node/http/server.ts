@@ -13,8 +13,8 @@ import type { SwarmNode } from '../node.ts'
 import { isAnswering } from './client.ts'
 
 /**
- * The daemon's door for commands of the same machine: HTTP over a unix socket that only its owner may
- * open. `POST /v1/jobs/<id>` takes JSON and answers with lines of JSON: any number of
+ * The daemon's door for commands of the same machine: HTTP over a unix socket that only its owner
+ * may open. `POST /v1/jobs/<id>` takes JSON and answers with lines of JSON: any number of
  * `{"type":"progress"}`, then one `{"type":"result"}` or `{"type":"error"}`. Closing the connection
  * cancels the job.
  */

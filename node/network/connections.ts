@@ -1,9 +1,9 @@
 import type { ConnectionGater, MultiaddrConnection } from '@libp2p/interface'
 
 /**
- * libp2p's defaults let ten silent sockets block every inbound connection for ten seconds: few may be
- * pending, and each holds its place until the upgrade times out. More places, a shorter time, and a
- * cap per address keep an honest dial fast.
+ * libp2p's defaults let ten silent sockets block every inbound connection for ten seconds: few may
+ * be pending, and each holds its place until the upgrade times out. More places, a shorter time,
+ * and a cap per address keep an honest dial fast.
  */
 export const connectionLimits = {
   /** A federation has tens of members, each with up to two connections. */

@@ -1,13 +1,15 @@
 /**
  * What time the others think it is. A record is held back when it is from the future, but a machine
- * whose own clock is behind would hold back everybody: when most authors say that it is later, they are
- * believed. Time only moves forward by this, so old records of a quiet network change nothing, and
- * nothing is ever ordered by it; a crowd of false keys could at most bring records in early.
+ * whose own clock is behind would hold back everybody: when most authors say that it is later, they
+ * are believed. Time only moves forward by this, so old records of a quiet network change nothing,
+ * and nothing is ever ordered by it; a crowd of false keys could at most bring records in early.
  */
 export interface NetworkTime {
   /** Takes in a record whose signature holds. */
   hear(author: string, at: number): void
-  /** Milliseconds since 1970: the own clock, or the median over it and the authors if that is later. */
+  /**
+   * Milliseconds since 1970: the own clock, or the median over it and the authors if that is later.
+   */
   now(): number
 }
 

@@ -30,14 +30,19 @@ import { createNetworkTime } from './network-time.ts'
 import { keepDialling } from './redial.ts'
 import { createRefusals, type Refused } from './refusals.ts'
 
-/** A node's connections: it serves its blocks, fetches, gossips records and keeps the sets equal. */
+/**
+ * A node's connections: it serves its blocks, fetches, gossips records and keeps the sets equal.
+ */
 export interface Network extends AsyncDisposable {
   addresses(): readonly string[]
   peers(): readonly PeerView[]
   readonly bytesIn: number
   readonly bytesOut: number
   dial(address: string, options: Pick<JobOptions, 'signal'>): Promise<void>
-  /** Resolves when every connected peer has been asked for its records once, whether it answered or not. */
+  /**
+   * Resolves when every connected peer has been asked for its records once, whether it answered or
+   * not.
+   */
   settled(options: Pick<JobOptions, 'signal'>): Promise<void>
   /** Fetches what is missing under a root, asking the peers named in `prefer` first. */
   fetch(

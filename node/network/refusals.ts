@@ -18,7 +18,9 @@ export interface Refusals {
 /** Peers that are remembered; a flood of keys must not fill the memory. */
 const MAX_PEERS = 100
 
-/** Counts refusals by peer, for people to see; what follows from them is the protocol's business. */
+/**
+ * Counts refusals by peer, for people to see; what follows from them is the protocol's business.
+ */
 export function createRefusals(): Refusals {
   const peers = new Map<string, Refused>()
   const add = (id: PeerId, reason: string): void => {

@@ -13,9 +13,9 @@ import type { SwarmNode } from '../node.ts'
 import { announceDelta, announceRecipe } from './publisher.ts'
 
 /**
- * Tells peers of those variants that nobody told them of, by the names that they have here: a signed
- * score that nobody can check counts for nothing. Resolves to the ids of what was announced; a base
- * needs no announcement, and a recipe with weights that peers cannot fetch gets none.
+ * Tells peers of those variants that nobody told them of, by the names that they have here: a
+ * signed score that nobody can check counts for nothing. Resolves to the ids of what was announced;
+ * a base needs no announcement, and a recipe with weights that peers cannot fetch gets none.
  */
 export async function announceMeasured(
   node: SwarmNode,

@@ -39,8 +39,8 @@ export function checkCodec({ engine }: SwarmNode, { like, ...choice }: CodecRequ
 
 /**
  * Looks up what a codec goes by; the delta that it shares sections with is fetched where it is not
- * here. Rejects with `InvalidInputError` `E_NOT_A_DELTA` where that is no delta, `E_CALIBRATION` where
- * both are given, or as `createCodecChooser` throws.
+ * here. Rejects with `InvalidInputError` `E_NOT_A_DELTA` where that is no delta, `E_CALIBRATION`
+ * where both are given, or as `createCodecChooser` throws.
  */
 export async function openCodec(
   node: SwarmNode,

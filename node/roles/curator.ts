@@ -48,7 +48,9 @@ interface Source {
   readonly image?: Pick<SuiteImage, 'shape' | 'encoding'>
 }
 
-/** Makes suites of data, stores them as blocks and announces them: peers can fetch and re-measure. */
+/**
+ * Makes suites of data, stores them as blocks and announces them: peers can fetch and re-measure.
+ */
 export async function addData(
   node: SwarmNode,
   request: AddDataRequest,

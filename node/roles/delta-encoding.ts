@@ -29,15 +29,17 @@ export interface DeltaContent {
 }
 
 /**
- * What the author says of it. If every codec was exact, the sha256 of each tensor's post-trained bytes
- * is known by its name.
+ * What the author says of it. If every codec was exact, the sha256 of each tensor's post-trained
+ * bytes is known by its name.
  */
 export type FactsOf = (exact?: ReadonlyMap<string, Uint8Array>) => Promise<DeltaFacts>
 
 export interface EncodedDelta extends WrittenDelta {
   /** Stored bits per changed weight, without the manifest. */
   readonly bpw: number
-  /** ‖Δ̂ − Δ‖ ÷ ‖Δ‖ of the whole delta as it was encoded, after its edits; 0 when nothing is lost. */
+  /**
+   * ‖Δ̂ − Δ‖ ÷ ‖Δ‖ of the whole delta as it was encoded, after its edits; 0 when nothing is lost.
+   */
   readonly relativeError: number
   /** The same against the delta before its edits. */
   readonly editError: number
@@ -67,8 +69,8 @@ export interface PublishedTensor extends Pick<StoredTensor, 'codec' | 'parameter
 }
 
 /**
- * Encodes a delta tensor by tensor. Where `dryRun` is set every byte is made and counted, but none is
- * stored: the CID is the one that the delta would have. Rejects with `InvalidInputError`
+ * Encodes a delta tensor by tensor. Where `dryRun` is set every byte is made and counted, but none
+ * is stored: the CID is the one that the delta would have. Rejects with `InvalidInputError`
  * `E_EMPTY_SCOPE` when a scope was named that reaches none of the tensors.
  */
 export async function encodeDelta(

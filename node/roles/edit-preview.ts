@@ -71,8 +71,8 @@ export interface Extent {
 export type Basis = 'measured' | 'estimated'
 
 /**
- * Runs the outermost `count` edits of a recipe over its deltas and says what they do and cost; nothing
- * is stored.
+ * Runs the outermost `count` edits of a recipe over its deltas and says what they do and cost;
+ * nothing is stored.
  */
 export async function previewEdits(
   node: SwarmNode,

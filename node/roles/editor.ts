@@ -43,8 +43,8 @@ export interface Edited extends Kept {
 }
 
 /**
- * Makes a variant of one delta: a recipe over it, whose own bytes are next to nothing, or the edited
- * delta itself. It is kept here; peers hear of it where `publish` is set. Rejects with
+ * Makes a variant of one delta: a recipe over it, whose own bytes are next to nothing, or the
+ * edited delta itself. It is kept here; peers hear of it where `publish` is set. Rejects with
  * `NotAllowedError` `E_NOT_SHAREABLE` when peers could not fetch what the recipe names.
  */
 export async function edit(

@@ -27,8 +27,8 @@ export interface MeasureRequest {
   /** Where to measure; the node's own wish without it. */
   readonly device?: DeviceWish | undefined
   /**
-   * Without it every shard is measured here. With it only those that fall to this node: each shard of
-   * each variant goes to `copies` of `peers` (and this node), which all of them work out alone.
+   * Without it every shard is measured here. With it only those that fall to this node: each shard
+   * of each variant goes to `copies` of `peers` (and this node), which all of them work out alone.
    */
   readonly share?: { readonly peers: readonly string[]; readonly copies: number }
 }
@@ -41,7 +41,9 @@ export interface Measured {
   readonly known: number
   /** What peers had not been told of before; deltas and recipes. */
   readonly announced: readonly CID[]
-  /** The device that measured and why it was chosen, in one line; without it nothing was measured. */
+  /**
+   * The device that measured and why it was chosen, in one line; without it nothing was measured.
+   */
   readonly engine?: string
 }
 
@@ -56,9 +58,9 @@ interface Task {
 const GROUP_VARIANTS = 16
 
 /**
- * Measures variants on a suite and signs what came out. Variants of one base with the same open shards
- * go through the model together, layer by layer. What is signed is kept: the next call goes on there.
- * Peers are told of each variant before they get a score of it.
+ * Measures variants on a suite and signs what came out. Variants of one base with the same open
+ * shards go through the model together, layer by layer. What is signed is kept: the next call goes
+ * on there. Peers are told of each variant before they get a score of it.
  */
 export async function measure(
   node: SwarmNode,
@@ -106,8 +108,8 @@ export async function measure(
 }
 
 /**
- * The variants that the subjects are judged against, and their bases, which the margin of the judgement
- * needs; those that are among the subjects left out.
+ * The variants that the subjects are judged against, and their bases, which the margin of the
+ * judgement needs; those that are among the subjects left out.
  */
 export async function referencesOfAll(
   node: SwarmNode,

@@ -21,8 +21,8 @@ export interface MaterialiseRequest {
 }
 
 /**
- * `raw` keeps the weights that the recipe writes, bit for bit, so that a materialised variant measures
- * as its recipe does; what an edit made zero costs little in it.
+ * `raw` keeps the weights that the recipe writes, bit for bit, so that a materialised variant
+ * measures as its recipe does; what an edit made zero costs little in it.
  */
 export const MATERIALISE_CODEC: CodecRequest = { codec: 'raw', parameters: {} }
 

@@ -15,7 +15,9 @@ export interface CommonGround {
   readonly dtype?: Recipe['dtype'] & string
 }
 
-/** Looks up a reference; its blocks are here afterwards. Rejects as the library's `resolve` does. */
+/**
+ * Looks up a reference; its blocks are here afterwards. Rejects as the library's `resolve` does.
+ */
 export async function resolveOperand(
   { library }: SwarmNode,
   reference: string,

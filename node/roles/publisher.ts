@@ -29,7 +29,9 @@ export interface PublishRequest {
   readonly codec: CodecRequest
   /** Edits applied before encoding, first to last. */
   readonly edits: readonly EditStep[]
-  /** Whose reading of them counts; that of what they look at, else the paper's, when it is left out. */
+  /**
+   * Whose reading of them counts; that of what they look at, else the paper's, when it is left out.
+   */
   readonly mode?: Mode | undefined
   readonly licence: string
   /** A file of activations to fit scales to. */
@@ -53,8 +55,8 @@ export interface Published extends Pick<
 }
 
 /**
- * Publishes the difference of two checkpoints: encoded tensor by tensor into blocks, made durable, and
- * announced. Nothing is visible before the announcement, which comes last.
+ * Publishes the difference of two checkpoints: encoded tensor by tensor into blocks, made durable,
+ * and announced. Nothing is visible before the announcement, which comes last.
  */
 export async function publish(
   node: SwarmNode,
@@ -137,7 +139,9 @@ export async function publish(
   }
 }
 
-/** Makes a delta that was written durable and known here by its name, as a delta and as a variant. */
+/**
+ * Makes a delta that was written durable and known here by its name, as a delta and as a variant.
+ */
 export async function keepDelta(node: SwarmNode, written: WrittenDelta): Promise<void> {
   const { store, library } = node
   await library.keep(identityOf(node, written))

@@ -12,9 +12,9 @@ export interface ProposeRequest {
 }
 
 /**
- * Proposes variants around a champion, whose recipe is fetched when it is not here, with what each is
- * judged against, and announces them all. The seed is mixed with the node's peer id, so that nodes that
- * search side by side do not repeat each other.
+ * Proposes variants around a champion, whose recipe is fetched when it is not here, with what each
+ * is judged against, and announces them all. The seed is mixed with the node's peer id, so that
+ * nodes that search side by side do not repeat each other.
  */
 export async function propose(
   node: SwarmNode,

@@ -3,8 +3,9 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { EnvironmentError } from '../../src/index.ts'
 
 /**
- * Files appear whole or not at all: written under a temporary name in the same folder, then renamed.
- * Temporary names begin with a dot and end with `.partial`, so that a start can sweep what a crash left.
+ * Files appear whole or not at all: written under a temporary name in the same folder, then
+ * renamed. Temporary names begin with a dot and end with `.partial`, so that a start can sweep what
+ * a crash left.
  */
 
 const PARTIAL = '.partial'
@@ -67,7 +68,9 @@ export async function writeNew(path: string, bytes: Uint8Array): Promise<boolean
   return true
 }
 
-/** Makes renames and removals in a folder durable; on Windows, where folders cannot, does nothing. */
+/**
+ * Makes renames and removals in a folder durable; on Windows, where folders cannot, does nothing.
+ */
 export async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return
   const handle = await open(path, 'r')

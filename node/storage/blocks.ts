@@ -4,16 +4,20 @@ import { type Blockstore, MAX_BLOCK_BYTES, verifyBlock } from '../../protocol/in
 import { type CID, DeltaswarmError } from '../../src/index.ts'
 import { diskError, isPartial, privateFolder, syncFolder, writeWhole } from './atomic-file.ts'
 
-/** Unsynced bytes after which `put` waits for the disk; bounds what a power cut makes us fetch again. */
+/**
+ * Unsynced bytes after which `put` waits for the disk; bounds what a power cut makes us fetch
+ * again.
+ */
 const GROUP_BYTES = 64 * 1024 * 1024
 
 /** Unsynced files after which `put` waits: each holds a file descriptor open, of often 1024. */
 const GROUP_FILES = 256
 
 /**
- * `has` only looks whether there is a file that is not empty (an empty one is what a power cut leaves
- * of an unsynced block), so that a fetch over thousands of leaves resumes at once. A file with other
- * damage counts as present until somebody reads it; then it is absent, and the next fetch brings it.
+ * `has` only looks whether there is a file that is not empty (an empty one is what a power cut
+ * leaves of an unsynced block), so that a fetch over thousands of leaves resumes at once. A file
+ * with other damage counts as present until somebody reads it; then it is absent, and the next
+ * fetch brings it.
  */
 export interface DiskBlockstore extends Blockstore {
   /**
@@ -30,9 +34,10 @@ export interface DiskBlockstore extends Blockstore {
 }
 
 /**
- * Blocks as files `blocks/<last two characters of the CID>/<CID>`. Every read is hashed: a file that
- * does not match its name is moved to `quarantine/` and reported as absent, so that it is fetched
- * again and never served. A file becomes visible by a rename and durable by a group `fsync`.
+ * Blocks as files `blocks/<last two characters of the CID>/<CID>`. Every read is hashed: a file
+ * that does not match its name is moved to `quarantine/` and reported as absent, so that it is
+ * fetched again and never served. A file becomes visible by a rename and durable by a group
+ * `fsync`.
  */
 export async function openBlocks(folder: string): Promise<DiskBlockstore> {
   const root = await privateFolder(join(folder, 'blocks'))
@@ -109,7 +114,8 @@ export async function openBlocks(folder: string): Promise<DiskBlockstore> {
       if (failed !== undefined) throw failed
       const path = pathOf(cid)
       await alone(path, async () => {
-        // A file that a killed process left may lack its fsync; where it is durable, another is free.
+        // A file that a killed process left may lack its fsync; where it is durable, another is
+        // free.
         const same = await openSame(path, bytes)
         if (same !== undefined) return owe(cid, same, 0)
         await privateFolder(shardOf(cid))

@@ -5,16 +5,19 @@ import { emptyIndex, type LockedIndex } from './index-lock.ts'
 import type { Journal } from './journal.ts'
 
 /**
- * The level index over the journal. LevelDB checks nothing when it reads and can lose or change data
- * silently, so it is never the truth: every value carries a checksum of itself and its key, their
- * number and sum are compared at the start, and what does not fit leads to a rebuild from the journal.
+ * The level index over the journal. LevelDB checks nothing when it reads and can lose or change
+ * data silently, so it is never the truth: every value carries a checksum of itself and its key,
+ * their number and sum are compared at the start, and what does not fit leads to a rebuild from the
+ * journal.
  */
 export interface Catalogue {
   /** Rejects with `VerificationError` `E_INDEX` rather than give a damaged value. */
   get(key: string): Promise<string | undefined>
   /** Keys and values whose key starts with `prefix`, in the order of the keys' UTF-8. */
   list(prefix: string): AsyncIterable<readonly [key: string, value: string]>
-  /** Writes changes whole or not at all; from then on the index knows the journal up to a length. */
+  /**
+   * Writes changes whole or not at all; from then on the index knows the journal up to a length.
+   */
   apply(changes: readonly Change[], journalLength: number): Promise<void>
   /** Why the index was rebuilt at this start, if it was. */
   readonly rebuilt: string | undefined

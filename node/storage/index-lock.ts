@@ -29,8 +29,8 @@ export async function openIndex(folder: string): Promise<LockedIndex> {
 }
 
 /**
- * Starts the index anew: its files hold nothing that the journal does not, and may be too damaged to
- * be cleared entry by entry. The lock's own file stays, so that another process which starts now
+ * Starts the index anew: its files hold nothing that the journal does not, and may be too damaged
+ * to be cleared entry by entry. The lock's own file stays, so that another process which starts now
  * still meets it. Rejects as `openIndex` does.
  */
 export async function emptyIndex(level: Level): Promise<void> {

@@ -8,8 +8,8 @@ import { LimitError } from '../../src/index.ts'
  *
  * with little-endian numbers. The magic lets a reader find the next entry after a damaged one, so
  * that a flipped bit costs one entry. Payloads hold bytes that peers chose, hence they are escaped:
- * wherever the first three bytes of the magic occur in one, a fourth follows that is not the magic's,
- * and no payload can pose as entries of its own.
+ * wherever the first three bytes of the magic occur in one, a fourth follows that is not the
+ * magic's, and no payload can pose as entries of its own.
  */
 
 export const MAGIC = Buffer.from([0xd5, 0x1a, 0x4e, 0x01])

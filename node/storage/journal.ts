@@ -31,14 +31,17 @@ export interface JournalEntry {
 export interface Journal {
   /** Bytes written. */
   readonly length: number
-  /** Bytes that belonged to no valid entry at the start: damage, and a torn end, which was cut off. */
+  /**
+   * Bytes that belonged to no valid entry at the start: damage, and a torn end, which was cut off.
+   */
   readonly damaged: number
   /** Whether the start found damage at this position, so that `read` would reject. */
   isDamaged(at: number): boolean
   /**
    * Appends payloads and resolves with their positions when they are durable; one call at a time.
-   * Rejects with `LimitError` `E_ENTRY_SIZE` before anything is written, and with `EnvironmentError`
-   * `E_DISK_FULL` after taking back what was. After a failed fsync it accepts nothing more.
+   * Rejects with `LimitError` `E_ENTRY_SIZE` before anything is written, and with
+   * `EnvironmentError` `E_DISK_FULL` after taking back what was. After a failed fsync it accepts
+   * nothing more.
    */
   append(payloads: readonly Uint8Array[]): Promise<readonly number[]>
   /** Rejects with `VerificationError` `E_JOURNAL_ENTRY` when there is no valid entry at `at`. */

@@ -32,7 +32,9 @@ interface Waiting {
   readonly reject: (reason: unknown) => void
 }
 
-/** Throws `EnvironmentError` `E_STORE_LOCKED` when another process has it, `E_INDEX` or `E_DISK_…`. */
+/**
+ * Throws `EnvironmentError` `E_STORE_LOCKED` when another process has it, `E_INDEX` or `E_DISK_…`.
+ */
 export async function openLedger(folder: string): Promise<Ledger> {
   const { journal, catalogue } = await openBoth(folder)
   let waiting: Waiting[] = []

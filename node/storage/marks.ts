@@ -11,8 +11,9 @@ export interface Marks {
 }
 
 /**
- * `name`: local names to CIDs · `base`: weights ids to the folders they lie in · `data`: names of data
- * sets to suite ids · `verified`: deltas that decode as declared · `store`: what the store as a whole is for.
+ * `name`: local names to CIDs · `base`: weights ids to the folders they lie in · `data`: names of
+ * data sets to suite ids · `verified`: deltas that decode as declared · `store`: what the store as
+ * a whole is for.
  */
 export type MarkKind = 'name' | 'base' | 'data' | 'verified' | 'store'
 

@@ -15,7 +15,9 @@ import { type CID, cidOf, MalformedError, parseCid, VerificationError } from '..
 import { decodeEntry, decodePlace, recordPrefix, typePrefix } from './entries.ts'
 import type { Ledger } from './ledger.ts'
 
-/** The signed records of a node on disk: durable before they are acknowledged, checked when read. */
+/**
+ * The signed records of a node on disk: durable before they are acknowledged, checked when read.
+ */
 export interface DiskRecords extends RecordSet {
   announcements(): Promise<readonly SealedRecord<Announcement>[]>
   scores(suite: CID): Promise<readonly SealedRecord<Score>[]>
@@ -29,9 +31,9 @@ export interface DiskRecords extends RecordSet {
 const CACHE_RECORDS = 20_000
 
 /**
- * Starts from the index alone, so that a start takes a fraction of a second. That is safe: every record
- * was verified before it was committed, and whenever its bytes are read from the disk they are compared
- * with its id, and with its signature before a view is made of them.
+ * Starts from the index alone, so that a start takes a fraction of a second. That is safe: every
+ * record was verified before it was committed, and whenever its bytes are read from the disk they
+ * are compared with its id, and with its signature before a view is made of them.
  */
 export async function openRecords(
   ledger: Ledger,

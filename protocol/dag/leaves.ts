@@ -22,10 +22,11 @@ export type FinishedSection =
   { readonly leaves: readonly Leaf[]; readonly length: number } | { readonly short: Uint8Array }
 
 /**
- * Cuts sections into leaves as their bytes come. Leaves hold one section *name* each and begin where
- * a long section begins, so that two deltas which differ only in their scales share the leaves of
- * their signs. A leaf is stored while the next ones fill: whoever appends waits for the one before, and
- * hears of its failure. At most two leaves per section name and the one on its way are in memory.
+ * Cuts sections into leaves as their bytes come. Leaves hold one section *name* each and begin
+ * where a long section begins, so that two deltas which differ only in their scales share the
+ * leaves of their signs. A leaf is stored while the next ones fill: whoever appends waits for the
+ * one before, and hears of its failure. At most two leaves per section name and the one on its way
+ * are in memory.
  */
 export interface LeafPacker {
   /** More bytes of a section of the current tensor. */
@@ -124,7 +125,9 @@ function emptyLeaf(): Filling {
   return { bytes: new Uint8Array(0), length: 0 }
 }
 
-/** Room doubles, so that a short section takes little of it and a leaf is copied once on average. */
+/**
+ * Room doubles, so that a short section takes little of it and a leaf is copied once on average.
+ */
 function fill(leaf: Filling, piece: Uint8Array): void {
   const length = leaf.length + piece.length
   if (length > leaf.bytes.length) {

@@ -19,7 +19,10 @@ import {
 import type { Blockstore } from '../block.ts'
 import { readBlock } from './read-block.ts'
 
-/** The blocks that travel, and below which each may stand: recipe → delta → index → leaf, suite → shard. */
+/**
+ * The blocks that travel, and below which each may stand: recipe → delta → index → leaf, suite →
+ * shard.
+ */
 export type BlockKind = keyof typeof maxBlockBytes
 
 /** Largest block of each kind, known from the link before a byte of it is fetched. */

@@ -21,12 +21,13 @@ import { createLeafCache, type LeafCache } from './leaf-cache.ts'
 import { readBlock } from './read-block.ts'
 
 /**
- * Opens a delta whose root and index nodes are here; leaves are read when a section is. Everything is
- * checked before it is believed: hashes, limits, that sections fill their leaves exactly, and that the
- * nodes hold what the root says. Rejects with `NotFoundError` `E_BLOCK_MISSING`, `LimitError`
- * `E_BLOCK_SIZE` or `E_DELTA_LIMIT`, `VerificationError` `E_BLOCK_HASH`, `MalformedError`
- * `E_BAD_MANIFEST` or `E_NOT_CANONICAL`. A section's `read` rejects with `MalformedError`
- * `E_BAD_SECTION` outside the section and `E_BAD_LEAF` when a leaf has another length than stated.
+ * Opens a delta whose root and index nodes are here; leaves are read when a section is. Everything
+ * is checked before it is believed: hashes, limits, that sections fill their leaves exactly, and
+ * that the nodes hold what the root says. Rejects with `NotFoundError` `E_BLOCK_MISSING`,
+ * `LimitError` `E_BLOCK_SIZE` or `E_DELTA_LIMIT`, `VerificationError` `E_BLOCK_HASH`,
+ * `MalformedError` `E_BAD_MANIFEST` or `E_NOT_CANONICAL`. A section's `read` rejects with
+ * `MalformedError` `E_BAD_SECTION` outside the section and `E_BAD_LEAF` when a leaf has another
+ * length than stated.
  */
 export async function openDelta(blockstore: Blockstore, cid: CID): Promise<DeltaSource> {
   const root = decodeRoot(await readVerified(blockstore, cid, MAX_ROOT_BYTES))

@@ -8,8 +8,8 @@ import {
 
 /**
  * Flow control of the block exchange. A libp2p stream has no back-pressure on its reading side, so
- * nobody asks for more than it has room for: what is asked and not yet stored counts against a credit
- * per peer and against one budget over all peers.
+ * nobody asks for more than it has room for: what is asked and not yet stored counts against a
+ * credit per peer and against one budget over all peers.
  */
 
 /** Goodput must beat the best so far by this factor to count as grown: below is noise. */

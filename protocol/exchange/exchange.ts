@@ -65,7 +65,9 @@ export interface Exchange extends AsyncDisposable {
     root: CID,
     options: FetchOptions & { readonly providers: readonly PeerId[] },
   ): Promise<FetchReport>
-  /** Asks a peer how much of a DAG it holds. Rejects with `NetworkError` when it does not answer. */
+  /**
+   * Asks a peer how much of a DAG it holds. Rejects with `NetworkError` when it does not answer.
+   */
   have(peer: PeerId, root: CID, options?: { readonly signal?: AbortSignal }): Promise<HaveReport>
   /** Block bytes exchanged with each peer since the start. */
   readonly counters: ReadonlyMap<string, PeerCounters>

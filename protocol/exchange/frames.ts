@@ -15,9 +15,9 @@ import {
 } from '../limits.ts'
 
 /**
- * The frames of `/deltaswarm/blocks/1.0.0`: the length of a header as an unsigned varint, the header
- * as canonical dag-cbor, and after the header of a `block` its bytes as they are. Whoever opens a
- * stream sends requests on it and gets responses. Fields that are not known are ignored.
+ * The frames of `/deltaswarm/blocks/1.0.0`: the length of a header as an unsigned varint, the
+ * header as canonical dag-cbor, and after the header of a `block` its bytes as they are. Whoever
+ * opens a stream sends requests on it and gets responses. Fields that are not known are ignored.
  */
 
 export type Request =

@@ -6,8 +6,8 @@ import { SEND_STALLED_MS } from '../limits.ts'
 
 /**
  * Sends chunk after chunk, each when the stream has passed on all of the last; a sink for `pipe`.
- * `drain` alone does not say that: yamux emits it for every few KiB of window that the reader gives,
- * and one chunk per `drain` overflows the write buffer. Rejects with `NetworkError`:
+ * `drain` alone does not say that: yamux emits it for every few KiB of window that the reader
+ * gives, and one chunk per `drain` overflows the write buffer. Rejects with `NetworkError`:
  * `E_STREAM_ENDED` when the stream closes, `E_STREAM_STALLED` when the peer has not taken a chunk
  * after `SEND_STALLED_MS`, however often it takes a few bytes of it.
  */

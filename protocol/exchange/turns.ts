@@ -4,8 +4,8 @@ export interface Turns {
 }
 
 /**
- * A fair queue: who has one task in it at a time, like a peer that is sent one block after the other,
- * gets every n-th turn of n, however fast the others are.
+ * A fair queue: who has one task in it at a time, like a peer that is sent one block after the
+ * other, gets every n-th turn of n, however fast the others are.
  */
 export function createTurns(atOnce: number): Turns {
   const waiting: (() => void)[] = []

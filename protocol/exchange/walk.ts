@@ -4,8 +4,8 @@ import type { Link } from '../dag/links.ts'
 import { MAX_BLOCK_BYTES, MAX_DAG_BLOCKS, MAX_HAVE_BLOCKS } from '../limits.ts'
 
 /**
- * The links of a verified dag-cbor block, in their order. Throws `MalformedError` when the bytes are
- * of no format that it knows.
+ * The links of a verified dag-cbor block, in their order. Throws `MalformedError` when the bytes
+ * are of no format that it knows.
  */
 export type LinksOf = (cid: CID, bytes: Uint8Array) => Iterable<Link>
 

@@ -15,8 +15,8 @@ import { defineRecord } from './record.ts'
  *     closureBytes  the same with the deltas that a recipe names
  *     summary       a sentence or two
  *
- * It claims nothing that a reader has to believe: whoever fetches the root learns the truth. Several
- * authors may announce one root, and each then counts as a provider.
+ * It claims nothing that a reader has to believe: whoever fetches the root learns the truth.
+ * Several authors may announce one root, and each then counts as a provider.
  */
 export interface Announcement {
   readonly kind: 'delta' | 'recipe' | 'suite'

@@ -14,8 +14,8 @@ import { defineRecord } from './record.ts'
  *     engine   name and version of what computed it
  *     device   'cpu' or 'gpu'
  *
- * No values at all withdraw the author's earlier score of the same variant, suite and shard. Which of
- * several such scores counts is decided by seq, then by id.
+ * No values at all withdraw the author's earlier score of the same variant, suite and shard. Which
+ * of several such scores counts is decided by seq, then by id.
  */
 export interface Score extends ScoreValue {
   readonly engine: string

@@ -32,9 +32,9 @@ export interface SyncClientComponents {
 }
 
 /**
- * Fetches what a peer has and we lack; yields the records that are new, already added. The peer does
- * the same with us on a stream of its own. Throws `NetworkError` `E_SYNC_REFUSED` when the peer sends
- * a record that it had to know is wrong: its `details.verdict` says why.
+ * Fetches what a peer has and we lack; yields the records that are new, already added. The peer
+ * does the same with us on a stream of its own. Throws `NetworkError` `E_SYNC_REFUSED` when the
+ * peer sends a record that it had to know is wrong: its `details.verdict` says why.
  */
 export function pull(
   ask: Ask,
@@ -51,7 +51,10 @@ export function pull(
   )
 }
 
-/** Ids that are not asked for again before a point in time, such as those of records from the future. */
+/**
+ * Ids that are not asked for again before a point in time, such as those of records from the
+ * future.
+ */
 export interface Postponed {
   has(id: Uint8Array, now: number): boolean
   add(id: CID, until: number): void
@@ -69,7 +72,9 @@ export function createPostponed(): Postponed {
   }
 }
 
-/** A record of an unknown format or beyond an author's share is worth another look after an update. */
+/**
+ * A record of an unknown format or beyond an author's share is worth another look after an update.
+ */
 const LOOK_AGAIN_MS = 60 * 60_000
 
 /** The ids of the buckets that differ; nothing when the sets are equal. */

@@ -4,10 +4,10 @@ import { concat } from 'uint8arrays/concat'
 import { LimitError } from '../../src/index.ts'
 
 /**
- * Whole messages over a stream, each behind its length as four bytes, big endian. libp2p reads ahead
- * as fast as the peer sends, so the cap on unread bytes is what bounds memory, and only request and
- * response in turn keeps an honest peer below it. A fixed length field is read in one step; the
- * varint of `lpStream` would be read byte by byte for as long as a peer cares to send.
+ * Whole messages over a stream, each behind its length as four bytes, big endian. libp2p reads
+ * ahead as fast as the peer sends, so the cap on unread bytes is what bounds memory, and only
+ * request and response in turn keeps an honest peer below it. A fixed length field is read in one
+ * step; the varint of `lpStream` would be read byte by byte for as long as a peer cares to send.
  */
 export interface MessageStream {
   /** `undefined` at the end of the stream. Rejects with `LimitError` `E_MESSAGE_SIZE`. */

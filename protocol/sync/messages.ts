@@ -31,7 +31,9 @@ const response = z.discriminatedUnion('type', [
   }),
   /** Ascending; `more`: there are ids above the last. */
   z.strictObject({ type: z.literal('list'), ids: ids(MAX_SYNC_IDS), more: z.boolean() }),
-  /** As many of the records as fit; those that are missing are not here or may be asked for again. */
+  /**
+   * As many of the records as fit; those that are missing are not here or may be asked for again.
+   */
   z.strictObject({
     type: z.literal('fetch'),
     records: z.array(byteString).max(MAX_SYNC_WANTS),

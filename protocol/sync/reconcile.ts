@@ -4,9 +4,9 @@ import { sha256 } from '../../src/index.ts'
 
 /**
  * Finds what one set of ids has and another lacks without sending either whole. Ids are hashes, so
- * their first byte spreads them evenly over 256 buckets. Equal sets are recognised by one digest; if
- * they differ, 256 short digests tell which buckets do, and only the ids of those are listed: some
- * 40 ids per missing record in a set of 10,000.
+ * their first byte spreads them evenly over 256 buckets. Equal sets are recognised by one digest;
+ * if they differ, 256 short digests tell which buckets do, and only the ids of those are listed:
+ * some 40 ids per missing record in a set of 10,000.
  */
 export const BUCKETS = 256
 export const ID_BYTES = 32

@@ -7,9 +7,9 @@ import type { TensorSpec } from '../tensors/tensor.ts'
 import { findTensor } from './find-tensor.ts'
 
 /**
- * The same checkpoint with its weights rounded to nearest even in another dtype; what F16 cannot hold
- * becomes infinite. Integers stay as they are. A read must begin and end between elements, otherwise
- * it rejects with `InvalidInputError` `E_UNALIGNED_READ`.
+ * The same checkpoint with its weights rounded to nearest even in another dtype; what F16 cannot
+ * hold becomes infinite. Integers stay as they are. A read must begin and end between elements,
+ * otherwise it rejects with `InvalidInputError` `E_UNALIGNED_READ`.
  */
 export function castCheckpoint(
   checkpoint: Checkpoint,

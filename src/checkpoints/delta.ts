@@ -29,8 +29,8 @@ export interface DeltaTensor {
  * The difference f32(post) − f32(base) of one tensor that both checkpoints have, chunk by chunk in
  * the kernels' memory, which is given back also when the caller stops early. A chunk holds
  * `CHUNK_ELEMENTS`, the last one what is left. Throws `InvalidInputError` `E_NOT_WEIGHTS` for
- * integers; `chunks` rejects with `MalformedError` `E_NOT_FINITE` that names the element, also where
- * two finite weights differ by more than f32 holds.
+ * integers; `chunks` rejects with `MalformedError` `E_NOT_FINITE` that names the element, also
+ * where two finite weights differ by more than f32 holds.
  */
 export function deltaTensor(
   base: Checkpoint,

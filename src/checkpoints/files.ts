@@ -17,8 +17,8 @@ import type { StreamOptions } from './stream.ts'
 import { writeBehind } from './write-behind.ts'
 
 /**
- * The one place of the engine that reads and writes model files. Nothing half-written is ever visible
- * under a final name, and nothing that exists is overwritten.
+ * The one place of the engine that reads and writes model files. Nothing half-written is ever
+ * visible under a final name, and nothing that exists is overwritten.
  */
 
 /** A checkpoint that holds a file open. */
@@ -85,7 +85,8 @@ export async function listFolder(path: string): Promise<readonly string[] | unde
 /**
  * The real path of `name` in `folder`. A link may point inside the folder or, in Hugging Face's
  * cache, from `snapshots/<revision>` to `blobs/<hash>` of the same model; any other rejects with
- * `NotAllowedError` `E_LINK_OUTSIDE`, so that a downloaded folder cannot name the user's other files.
+ * `NotAllowedError` `E_LINK_OUTSIDE`, so that a downloaded folder cannot name the user's other
+ * files.
  */
 export async function resolveInside(folder: string, name: string): Promise<string> {
   const path = join(folder, name)
@@ -141,9 +142,9 @@ export async function writeSmallFile(path: string, bytes: Uint8Array): Promise<v
 }
 
 /**
- * Makes a folder: `fill` writes into `<path>.partial`, which takes its name only when all is written
- * and is removed on any failure. Rejects with `InvalidInputError` `E_TARGET_EXISTS` when the target
- * has contents or a partial folder is there.
+ * Makes a folder: `fill` writes into `<path>.partial`, which takes its name only when all is
+ * written and is removed on any failure. Rejects with `InvalidInputError` `E_TARGET_EXISTS` when
+ * the target has contents or a partial folder is there.
  */
 export async function createFolder(
   path: string,

@@ -29,9 +29,9 @@ export interface ModelFolder {
 }
 
 /**
- * Opens a folder with `model.safetensors` or with `model.safetensors.index.json` and its shards, or a
- * single `.safetensors` file with the configuration beside it. Only headers are read. Rejects with
- * `NotFoundError` `E_FILE_MISSING` or `E_MODEL_MISSING`, `InvalidInputError` `E_PICKLE`,
+ * Opens a folder with `model.safetensors` or with `model.safetensors.index.json` and its shards, or
+ * a single `.safetensors` file with the configuration beside it. Only headers are read. Rejects
+ * with `NotFoundError` `E_FILE_MISSING` or `E_MODEL_MISSING`, `InvalidInputError` `E_PICKLE`,
  * `NotAllowedError` `E_LINK_OUTSIDE`, and `MalformedError` for what is wrong in a file.
  */
 export async function openFolder(path: string): Promise<ModelFolder> {

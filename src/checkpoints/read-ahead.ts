@@ -16,7 +16,8 @@ interface Range {
 
 /**
  * Reads a tensor in chunks, the next one while the caller works on this one. Asking for the same
- * range again costs nothing. The two buffers belong to the lease, which waits for what is under way.
+ * range again costs nothing. The two buffers belong to the lease, which waits for what is under
+ * way.
  */
 export function readAhead(
   checkpoint: Checkpoint,

@@ -12,8 +12,8 @@ import {
 /**
  * The safetensors format (https://github.com/huggingface/safetensors, "Format"): 8 bytes of little
  * endian header length, a JSON header that begins with `{` and may end in spaces, and the bytes of
- * the tensors without hole, overlap or remainder. The reference implementation's rules, with tighter
- * limits: its 100 MB of header would cost a reader seconds and gigabytes.
+ * the tensors without hole, overlap or remainder. The reference implementation's rules, with
+ * tighter limits: its 100 MB of header would cost a reader seconds and gigabytes.
  */
 
 /** The largest public models need about 2 MiB. */

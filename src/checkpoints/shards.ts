@@ -22,9 +22,9 @@ export const MAX_INDEX_BYTES = 16 * 2 ** 20
 const MAX_SHARDS = 1024
 
 /**
- * Opens the shards of a folder. Rejects with `MalformedError` `E_SHARD_INDEX` when a tensor is not in
- * the shard that the index gives, when a shard holds one that the index does not give to it (so none
- * can come twice), or when a shard's name is a path.
+ * Opens the shards of a folder. Rejects with `MalformedError` `E_SHARD_INDEX` when a tensor is not
+ * in the shard that the index gives, when a shard holds one that the index does not give to it (so
+ * none can come twice), or when a shard's name is a path.
  */
 export async function openShards(folder: string): Promise<OpenCheckpoint> {
   const source = join(folder, INDEX_NAME)

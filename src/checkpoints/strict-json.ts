@@ -1,9 +1,10 @@
 import { type ErrorId, MalformedError } from '../errors.ts'
 
 /**
- * JSON from files that others wrote, read by RFC 8259 and nothing more. `JSON.parse` keeps the last of
- * two equal keys, lets `__proto__` vanish into a prototype, rounds 2⁵³ + 1, turns 1e400 into Infinity
- * and follows 200,000 nested arrays; here objects become Maps and each of these is refused.
+ * JSON from files that others wrote, read by RFC 8259 and nothing more. `JSON.parse` keeps the last
+ * of two equal keys, lets `__proto__` vanish into a prototype, rounds 2⁵³ + 1, turns 1e400 into
+ * Infinity and follows 200,000 nested arrays; here objects become Maps and each of these is
+ * refused.
  */
 export type JsonObject = ReadonlyMap<string, JsonValue>
 
@@ -31,9 +32,9 @@ const strictJsonDefaults = {
 } as const satisfies Required<StrictJsonInit>
 
 /**
- * One JSON value with nothing around it but white space. Throws `MalformedError` with `init.id` that
- * names the position on bad syntax, a key that occurs twice, a lone surrogate, a number that is not
- * finite, and anything above the limits.
+ * One JSON value with nothing around it but white space. Throws `MalformedError` with `init.id`
+ * that names the position on bad syntax, a key that occurs twice, a lone surrogate, a number that
+ * is not finite, and anything above the limits.
  */
 export function parseStrictJson(text: string, init: StrictJsonInit = {}): JsonValue {
   const { source, id, maxDepth, maxEntries, integers } = { ...strictJsonDefaults, ...init }

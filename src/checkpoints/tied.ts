@@ -6,8 +6,8 @@ import { sameTensor, type StreamOptions } from './stream.ts'
 export type TieMap = ReadonlyMap<string, string>
 
 /**
- * The output heads that are byte for byte the input embedding. Models with `tie_word_embeddings` keep
- * one matrix for both, and some tools write it twice; the copy is no weight of its own.
+ * The output heads that are byte for byte the input embedding. Models with `tie_word_embeddings`
+ * keep one matrix for both, and some tools write it twice; the copy is no weight of its own.
  */
 export async function tiedTensors(
   checkpoint: Checkpoint,

@@ -22,10 +22,10 @@ export interface WeightsIdOptions extends StreamOptions {
 }
 
 /**
- * The identity of weights: the CID of the dag-cbor list of [name, dtype, shape, sha256] in the order
- * of names. It does not depend on files, shards, their order or metadata, nor on whether a tied head
- * is written out. Every byte is read once, but for tensors whose sha256 is already `known` by their
- * names; `onProgress` counts bytes.
+ * The identity of weights: the CID of the dag-cbor list of [name, dtype, shape, sha256] in the
+ * order of names. It does not depend on files, shards, their order or metadata, nor on whether a
+ * tied head is written out. Every byte is read once, but for tensors whose sha256 is already
+ * `known` by their names; `onProgress` counts bytes.
  */
 export async function weightsId(
   checkpoint: Checkpoint,

@@ -13,8 +13,8 @@ import { findTensor } from './find-tensor.ts'
 export interface Weights {
   readonly tensors: ReadonlyMap<string, TensorSpec>
   /**
-   * Fills the first elements of `out` with the named tensor, widened to f32 from the dtype it has on
-   * disk. Rejects with `NotFoundError` `E_TENSOR_MISSING` for an unknown name.
+   * Fills the first elements of `out` with the named tensor, widened to f32 from the dtype it has
+   * on disk. Rejects with `NotFoundError` `E_TENSOR_MISSING` for an unknown name.
    */
   load(name: string, out: Region): Promise<void>
   /**
@@ -27,8 +27,8 @@ export interface Weights {
 
 /**
  * The weights of a checkpoint. `load` rejects with `InvalidInputError` `E_NOT_WEIGHTS` for a tensor
- * of another dtype than F32, BF16 and F16, and `E_REGION_SIZE` when `out` is too small; it holds one
- * chunk besides `out`.
+ * of another dtype than F32, BF16 and F16, and `E_REGION_SIZE` when `out` is too small; it holds
+ * one chunk besides `out`.
  */
 export function weightsOf(checkpoint: Checkpoint, kernels: Kernels): Weights {
   return {

@@ -1,8 +1,8 @@
 /** Writes bytes in order while the caller makes the next ones. */
 export interface WriteBehind {
   /**
-   * Copies the bytes and resolves when those before them are written, or rejects with the failure of
-   * that.
+   * Copies the bytes and resolves when those before them are written, or rejects with the failure
+   * of that.
    */
   put(bytes: Uint8Array): Promise<void>
   /** Resolves when all is written. */

@@ -16,8 +16,8 @@ import { formatJson, type JsonObject } from './strict-json.ts'
 export interface FolderContent {
   readonly tensors: Iterable<TensorSpec>
   /**
-   * The bytes of one tensor; asked for once per tensor, shard by shard in the order of names, within
-   * a shard by falling element size and then by name.
+   * The bytes of one tensor; asked for once per tensor, shard by shard in the order of names,
+   * within a shard by falling element size and then by name.
    */
   chunks(name: string): AsyncIterable<Uint8Array>
   /**

@@ -47,11 +47,11 @@ const splits = { 'equal-count': equalCount, 'equal-width': equalWidth, lloyd: ll
  * equal count. An error of equal-count blocks does not grow when every block is halved.
  *
  * Sections: `signs` and `nonzero` (sections/signs.ts); `values`, M means as f32(Σ|Δ| ÷ count), in
- * f64 but the last rounding, element by element, 0 for a block that holds none; `indexes` for M > 1,
- * of the elements that have a sign (sections/codes.ts). Zeros count in their block's mean.
+ * f64 but the last rounding, element by element, 0 for a block that holds none; `indexes` for M >
+ * 1, of the elements that have a sign (sections/codes.ts). Zeros count in their block's mean.
  *
- * Decoded, without any arithmetic: the value of the element's block with its sign; +0 where `nonzero`
- * is 0 and where the value is.
+ * Decoded, without any arithmetic: the value of the element's block with its sign; +0 where
+ * `nonzero` is 0 and where the value is.
  */
 export const codec = defineCodec({
   id: 'blocks',

@@ -56,7 +56,9 @@ export interface DeltaReader {
   close(): void
 }
 
-/** Decoding one tensor as ONNX nodes, for a device: what is brought there is less than the delta. */
+/**
+ * Decoding one tensor as ONNX nodes, for a device: what is brought there is less than the delta.
+ */
 export interface CodecGraph {
   /** The f32 vectors that are uploaded. */
   readonly planes: readonly {
@@ -112,8 +114,9 @@ export interface Codec<T extends ParameterTable = ParameterTable> {
     context: CodecContext,
   ): Promise<Encoding>
   /**
-   * Stores the tensor with the parameters of a sibling of this codec and shape, and with sections that
-   * it shares where that can be; throws `IncompatibleError` `E_SIBLING` for another codec or shape.
+   * Stores the tensor with the parameters of a sibling of this codec and shape, and with sections
+   * that it shares where that can be; throws `IncompatibleError` `E_SIBLING` for another codec or
+   * shape.
    */
   encodeLike?(
     tensor: DeltaTensor,
@@ -126,7 +129,9 @@ export interface Codec<T extends ParameterTable = ParameterTable> {
    * `MalformedError` `E_BAD_ENCODING` when they do not fit.
    */
   open(tensor: EncodedTensor, sections: Sections, context: CodecContext): Promise<DeltaReader>
-  /** The same value for a device; checks what `open` checks. `undefined` where there is no graph. */
+  /**
+   * The same value for a device; checks what `open` checks. `undefined` where there is no graph.
+   */
   graph?(
     tensor: EncodedTensor,
     sections: Sections,

@@ -52,9 +52,9 @@ const parameters = {
  * weight, and less where codes near zero are the common ones.
  *
  * A group is `group` consecutive elements of a row, all that share the first index; a tensor of one
- * dimension is one row. Where `group` does not divide the row, what is left is the row's last group.
- * With L and H its least and greatest element, or 0, and A = max(−L, H), a group's scale s and zero
- * point z are, by `scheme`:
+ * dimension is one row. Where `group` does not divide the row, what is left is the row's last
+ * group. With L and H its least and greatest element, or 0, and A = max(−L, H), a group's scale s
+ * and zero point z are, by `scheme`:
  *
  *     symmetric    s = A ÷ (2^(b−1) − 1)       z = 2^(b−1)           codes 1 … 2^b − 1
  *     gptq         s = 2·A ÷ (2^b − 1)         z = 2^(b−1)           codes 0 … 2^b − 1
@@ -202,8 +202,8 @@ function isCode(value: number, { first, last }: Grid): boolean {
 }
 
 /**
- * Reads what is kept per group as blocks come: puts entries `first … end−1` to the front of `region`.
- * A group may reach from one block into the next.
+ * Reads what is kept per group as blocks come: puts entries `first … end−1` to the front of
+ * `region`. A group may reach from one block into the next.
  */
 function rolling(reader: ValueReader, region: Region, isValid: (value: number) => boolean) {
   /** Entries in `region` are those from `front` on, up to `read`. */

@@ -27,14 +27,16 @@ const stored = {
 } as const
 
 /**
- * The two factors of a matrix: b · r · (rows + columns) bits, where b is the bits of a value, and less
- * where their exponents repeat. Encoding takes the truncated singular value decomposition, whose left
- * factor is U√Σ and the right one √ΣVᵀ; factors that exist already are stored by `encodeFactors`.
+ * The two factors of a matrix: b · r · (rows + columns) bits, where b is the bits of a value, and
+ * less where their exponents repeat. Encoding takes the truncated singular value decomposition,
+ * whose left factor is U√Σ and the right one √ΣVᵀ; factors that exist already are stored by
+ * `encodeFactors`.
  *
- * Sections: `left` and `right`, the factors row by row in the dtype of `values` (`sections/values.ts`), empty at
- * rank 0.
+ * Sections: `left` and `right`, the factors row by row in the dtype of `values`
+ * (`sections/values.ts`), empty at rank 0.
  *
- * Decoded: element (i, j) is scale · (((0 + lᵢ₀·r₀ⱼ) + lᵢ₁·r₁ⱼ) + …), every product and sum rounded to f32.
+ * Decoded: element (i, j) is scale · (((0 + lᵢ₀·r₀ⱼ) + lᵢ₁·r₁ⱼ) + …), every product and sum rounded
+ * to f32.
  */
 export const codec = defineCodec({
   id: 'low-rank',

@@ -27,8 +27,8 @@ const own = {
  * Philox block ⌊i ÷ 4⌋ (random.ts) under the key of ("noise", seed, tensor name): uniform
  * (w + ½) · 2⁻³¹, or half-normal by a table of quantiles (compute/half-normal.ts), either in f64.
  *
- * Decoded: f32(f64(α) · draw) with the element's sign; +0 as in `bitdelta`. The magnitudes have mean
- * α and variance (π/2 − 1)·α² (half-normal) or α²/3 (uniform).
+ * Decoded: f32(f64(α) · draw) with the element's sign; +0 as in `bitdelta`. The magnitudes have
+ * mean α and variance (π/2 − 1)·α² (half-normal) or α²/3 (uniform).
  */
 export const codec = defineCodec({
   id: 'noise',

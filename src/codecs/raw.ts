@@ -15,15 +15,16 @@ import { EXPONENTS, loadModels, MODEL_BITS, modelsBytes } from './sections/expon
 import { createSectionReader } from './sections/section-reader.ts'
 
 /**
- * Stores the difference of ordered bit patterns (`Kernels.splitDifference`), which together with the
- * base gives back the post-trained tensor bit for bit, whatever the rounding of post − base.
+ * Stores the difference of ordered bit patterns (`Kernels.splitDifference`), which together with
+ * the base gives back the post-trained tensor bit for bit, whatever the rounding of post − base.
  *
- * Training moves small weights as far as large ones, which is the more representable steps the smaller
- * the base's exponent is. So symbols are coded with that exponent, which a decoder has, as context.
+ * Training moves small weights as far as large ones, which is the more representable steps the
+ * smaller the base's exponent is. So symbols are coded with that exponent, which a decoder has, as
+ * context.
  *
- * Sections: `models` as in `choose-models.ts`; `differences`, per block of `BLOCK_ELEMENTS` a length
- * (u24, little endian) and so many bytes: rANS states and words (`Kernels.encodeSymbols`), then the
- * extra bits, or, where those would not be shorter, the block's post-trained bytes.
+ * Sections: `models` as in `choose-models.ts`; `differences`, per block of `BLOCK_ELEMENTS` a
+ * length (u24, little endian) and so many bytes: rANS states and words (`Kernels.encodeSymbols`),
+ * then the extra bits, or, where those would not be shorter, the block's post-trained bytes.
  *
  * `encode` rejects with `MalformedError` `E_NOT_FINITE` for weights that are NaN or infinite.
  */

@@ -21,9 +21,10 @@ import { createTally } from './sections/tally.ts'
  *
  * Sections: `signs0` … `signs7` (residual/sign-planes.ts) and `scale` (residual/unit-scales.ts): in
  * sections of their own, so that a sibling with other scales shares all planes (`encodeLike`). How
- * scales and signs are found stands in residual/fit.ts; each scale is rounded to f32, then to nearest
- * even in its dtype, F32 for a matrix, before signs are chosen for it. Where the context knows the
- * tensor's activations X, the signs stay and the scales that minimise ‖X(Δ − Δ̂)ᵀ‖² are stored.
+ * scales and signs are found stands in residual/fit.ts; each scale is rounded to f32, then to
+ * nearest even in its dtype, F32 for a matrix, before signs are chosen for it. Where the context
+ * knows the tensor's activations X, the signs stay and the scales that minimise ‖X(Δ − Δ̂)ᵀ‖² are
+ * stored.
  *
  * Decoded: from 0 on, v = f32(v ± α_b) for b = 0 … B−1, so never −0. A zero counts as positive and
  * comes out as the level nearest to it, so that a sparse delta does not stay sparse.

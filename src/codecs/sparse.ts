@@ -63,8 +63,8 @@ const kept = {
  *
  * Sections: `values`, the kept elements rounded to nearest even in the dtype of `values`
  * (`sections/values.ts`); `mask`, per block which elements are kept (`sections/mask.ts`), for
- * explicit masks only. An explicit mask keeps Δᵢ ≠ 0. A seeded mask keeps what DARE with the same seed
- * and probability keeps (Philox, `maskKey`), zeros among them.
+ * explicit masks only. An explicit mask keeps Δᵢ ≠ 0. A seeded mask keeps what DARE with the same
+ * seed and probability keeps (Philox, `maskKey`), zeros among them.
  *
  * Decoded: where kept, f32 of the stored value; +0 elsewhere. With `values: F32` that is the delta,
  * apart from a −0 that an explicit mask turns into +0.

@@ -18,8 +18,8 @@ import { createSectionReader } from './sections/section-reader.ts'
 import { createTally } from './sections/tally.ts'
 
 /**
- * The signs of a tensor's largest elements and one magnitude: with a share k kept, H₂(k) + k bits per
- * weight.
+ * The signs of a tensor's largest elements and one magnitude: with a share k kept, H₂(k) + k bits
+ * per weight.
  *
  * Kept are the ⌊density · n⌋ elements of largest magnitude, of equals those with the lowest index,
  * but none that is 0. `count: official` keeps what ComPEFT's code does, one more and all that equal
@@ -28,8 +28,8 @@ import { createTally } from './sections/tally.ts'
  * whole delta let the operator `trim` with `over: all` choose, and keep the rest with density 1.
  *
  * The magnitude α is f32(factor · m), where m is in f64, by block sums in index order: `mean`, the
- * mean magnitude of what is kept, which has the least squared error; `std`, the standard deviation of
- * all n elements, √(Σ(Δ − Σ Δ ÷ n)² ÷ (n − 1)), and 0 for a single element.
+ * mean magnitude of what is kept, which has the least squared error; `std`, the standard deviation
+ * of all n elements, √(Σ(Δ − Σ Δ ÷ n)² ÷ (n − 1)), and 0 for a single element.
  *
  * Sections: `scale`, α as f32; `mask`, per block which elements are kept (`sections/mask.ts`);
  * `signs`, per block one bit for each kept element, 1 where it is positive. Mask and signs do not

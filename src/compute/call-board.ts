@@ -25,7 +25,9 @@ export const FAILED = 3
 /** Whether thread n has done pieces since the caller last looked, at `HELPED + n`. */
 export const HELPED = 4
 
-/** Threads wait for each other for half a piece on average; more pieces cost more than they save. */
+/**
+ * Threads wait for each other for half a piece on average; more pieces cost more than they save.
+ */
 export const MAXIMUM_PIECES = 32
 
 /** More than the memory can feed. */

@@ -6,8 +6,8 @@ import type { Kernels } from './kernels.ts'
 const COUNT = 203
 
 /**
- * Runs a few kernels of different kinds and the same arithmetic written out; the names of those that
- * differ. An empty list says that this machine's WebAssembly computes what others' does.
+ * Runs a few kernels of different kinds and the same arithmetic written out; the names of those
+ * that differ. An empty list says that this machine's WebAssembly computes what others' does.
  */
 export function checkKernels(kernels: Kernels): readonly string[] {
   using buffers = allocateBuffers(kernels, [4 * COUNT, 4 * COUNT, 4 * COUNT])

@@ -1,6 +1,6 @@
 /**
- * Calls one after the other, each also when one before it failed, so that nothing is kept; then throws
- * what the first failure threw.
+ * Calls one after the other, each also when one before it failed, so that nothing is kept; then
+ * throws what the first failure threw.
  */
 export async function endAll(closers: Iterable<() => unknown>): Promise<void> {
   const failures: unknown[] = []

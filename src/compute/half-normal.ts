@@ -2,10 +2,10 @@ import { QUANTILES } from './kernels/noise.ts'
 
 /**
  * Quantiles of the half-normal distribution of mean 1, |N(0, π/2)|, for `multiplyByNoise`: entry i
- * is the value that a draw exceeds with probability v = (1 + (i mod 128) ÷ 128) · 2^(⌊i ÷ 128⌋ − 33),
- * rounded to f32. Computed with + − × ÷ and √ alone, in one order: the same everywhere. Between two
- * entries the value is linear, at most 10⁻⁵ above the true one, so that draws have mean 1 and
- * variance π/2 − 1 within 10⁻⁵; the largest draw is 8.08.
+ * is the value that a draw exceeds with probability v = (1 + (i mod 128) ÷ 128) · 2^(⌊i ÷ 128⌋ −
+ * 33), rounded to f32. Computed with + − × ÷ and √ alone, in one order: the same everywhere.
+ * Between two entries the value is linear, at most 10⁻⁵ above the true one, so that draws have mean
+ * 1 and variance π/2 − 1 within 10⁻⁵; the largest draw is 8.08.
  */
 export function halfNormalQuantiles(): Float32Array<ArrayBuffer> {
   table ??= computeQuantiles()

@@ -24,7 +24,9 @@ export const MINIMUM_WORK = 2 ** 20
 /** Pieces are multiples of so many elements: no two share a cache line, even of a bitmap. */
 const GRAIN = 4096
 
-/** How often the caller looks whether the others are done before it sleeps: about a piece's time. */
+/**
+ * How often the caller looks whether the others are done before it sleeps: about a piece's time.
+ */
 const SPINS = 10_000
 
 /** What each further thread has of the memory's beginning: a page, then counters. */
@@ -53,9 +55,9 @@ export interface PoolInit {
 
 /**
  * Shares calls of `exports` among the threads. The others start with
- * the first call that is long enough, do not keep the process alive, and sleep between calls. A call
- * ends when all its pieces are done; it does not wait for a thread that has taken none, so one that
- * cannot start costs nothing.
+ * the first call that is long enough, do not keep the process alive, and sleep between calls. A
+ * call ends when all its pieces are done; it does not wait for a thread that has taken none, so one
+ * that cannot start costs nothing.
  */
 export function createKernelPool<Exports extends object>(
   { module, memory, exports }: { module: object; memory: SharedMemory; exports: Exports },

@@ -3,7 +3,9 @@ import { SIGNAL, viewBoard } from './call-board.ts'
 import { doPieces, type KernelThread } from './kernel-call.ts'
 import { instantiate, type SharedMemory } from './web-assembly.ts'
 
-/** A further thread of the kernels: helps with each call, and sleeps in between until it is ended. */
+/**
+ * A further thread of the kernels: helps with each call, and sleeps in between until it is ended.
+ */
 
 export interface KernelWorkerInit {
   readonly module: object

@@ -22,8 +22,8 @@ export { type RunPosition, runsTouched } from './kernels/runs.ts'
  * The arithmetic of published bytes: WASM SIMD kernels over one shared memory. Every kernel is
  * synchronous and bit-exact: the same bytes on every machine, for every number of threads and every
  * split into chunks (no fused multiply-add, no relaxed SIMD, reductions in f64 per block of
- * `BLOCK_ELEMENTS`). Each family stands in `kernels/` with the exports of the assembly file of the same
- * name; `kernels/families.ts` lists them.
+ * `BLOCK_ELEMENTS`). Each family stands in `kernels/` with the exports of the assembly file of the
+ * same name; `kernels/families.ts` lists them.
  */
 export interface Kernels extends Memory, FamilyKernels {}
 
@@ -31,7 +31,9 @@ export interface Kernels extends Memory, FamilyKernels {}
 export interface Memory extends AsyncDisposable {
   /** The memory as it is now, for a worker that makes views of regions. */
   readonly buffer: SharedArrayBuffer
-  /** Bytes handed out now, and the most there ever were: what a memory ceiling is checked against. */
+  /**
+   * Bytes handed out now, and the most there ever were: what a memory ceiling is checked against.
+   */
   readonly allocated: number
   readonly peak: number
   /**

@@ -26,8 +26,8 @@ export function largestSearchBytes(keeps: number): number {
 }
 
 /**
- * Searches, for each of up to 16 numbers, so many largest elements. Elements that no pass shows count
- * as smaller than all others. `inclusive` keeps all that equal the smallest one too.
+ * Searches, for each of up to 16 numbers, so many largest elements. Elements that no pass shows
+ * count as smaller than all others. `inclusive` keeps all that equal the smallest one too.
  */
 export function createLargestSearch(
   kernels: Kernels,

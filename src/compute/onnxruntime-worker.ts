@@ -67,7 +67,9 @@ export interface WorkerQuestion {
 }
 
 export interface WorkerResponse {
-  /** The question's number; 0 for the first message, which says whether onnxruntime could be loaded. */
+  /**
+   * The question's number; 0 for the first message, which says whether onnxruntime could be loaded.
+   */
   readonly id: number
   readonly error?: Error
   readonly version?: string
@@ -178,8 +180,8 @@ function create(ort: Onnxruntime, { model, resident }: CreateRequest): Promise<I
 }
 
 /**
- * Node before 24.9 hands no shared memory to native code, which shows at the first run; from then on
- * tensors are copied in and out.
+ * Node before 24.9 hands no shared memory to native code, which shows at the first run; from then
+ * on tensors are copied in and out.
  */
 let copies = false
 
@@ -271,9 +273,9 @@ function asError(cause: unknown): Error {
 }
 
 /**
- * From 1.30 on onnxruntime reports every process and session to its maker, on Linux too, unless this
- * is set before it starts. Nobody who cannot share data may send such a thing unasked. And CUDA's
- * matrix products are not f32 unless it is told: TF32 has 10 bits of mantissa.
+ * From 1.30 on onnxruntime reports every process and session to its maker, on Linux too, unless
+ * this is set before it starts. Nobody who cannot share data may send such a thing unasked. And
+ * CUDA's matrix products are not f32 unless it is told: TF32 has 10 bits of mantissa.
  */
 function setEnvironment(): void {
   process.env['ORT_DISABLE_TELEMETRY'] = '1'

@@ -17,8 +17,8 @@ import type {
 export type { Device } from './onnxruntime-worker.ts'
 
 /**
- * onnxruntime in a thread of its own, on the memory of the kernels: on the CPU nothing is copied. What
- * it computes is measured and compared, never published: a device may round as it likes.
+ * onnxruntime in a thread of its own, on the memory of the kernels: on the CPU nothing is copied.
+ * What it computes is measured and compared, never published: a device may round as it likes.
  */
 export interface Runtime extends AsyncDisposable {
   readonly device: Device
@@ -26,7 +26,9 @@ export interface Runtime extends AsyncDisposable {
   readonly description: string
   /** Compiles a serialised ONNX model. Rejects with `EnvironmentError` when it is refused. */
   session(model: Uint8Array): Promise<Session>
-  /** The same for a model whose outputs stay where it runs: on WebGPU's device, else in CPU memory. */
+  /**
+   * The same for a model whose outputs stay where it runs: on WebGPU's device, else in CPU memory.
+   */
   residentSession(model: Uint8Array): Promise<ResidentSession>
   /** Ends the thread after what was asked before. May be called again. */
   close(): Promise<void>

@@ -13,16 +13,21 @@ const MAXIMUM_BYTES = 2 ** 32
 export interface KernelsInit {
   /** What the memory may grow to, rounded down to 64 KiB pages; 4 GiB unless given. */
   readonly maximumBytes?: number
-  /** Threads that share long calls, of which 16 are used; results do not depend on it. 1 unless given. */
+  /**
+   * Threads that share long calls, of which 16 are used; results do not depend on it. 1 unless
+   * given.
+   */
   readonly threads?: number
-  /** Calls that take as long as a copy of so many floats are shared; `MINIMUM_WORK` unless given. */
+  /**
+   * Calls that take as long as a copy of so many floats are shared; `MINIMUM_WORK` unless given.
+   */
   readonly minimumWork?: number
 }
 
 /**
- * Compiles the kernels over a memory of their own that grows on demand. Threads start with the first
- * long call and do not keep the process alive; without any there is nothing to close, and the memory
- * goes with its last region.
+ * Compiles the kernels over a memory of their own that grows on demand. Threads start with the
+ * first long call and do not keep the process alive; without any there is nothing to close, and the
+ * memory goes with its last region.
  */
 export function openKernels(init: KernelsInit = {}): Kernels {
   const { maximumBytes = MAXIMUM_BYTES, minimumWork = MINIMUM_WORK } = init

@@ -19,9 +19,10 @@ export interface OrderStatistic {
 }
 
 /**
- * Exact order statistics of magnitudes by streaming passes: non-negative floats are ordered as their
- * bits are, so the first pass counts by the highest 16 of 31 bits, and each later one, for up to
- * `TABLES` values of those that hold a wanted rank, by the lowest 15. Two passes do for so many ranks.
+ * Exact order statistics of magnitudes by streaming passes: non-negative floats are ordered as
+ * their bits are, so the first pass counts by the highest 16 of 31 bits, and each later one, for up
+ * to `TABLES` values of those that hold a wanted rank, by the lowest 15. Two passes do for so many
+ * ranks.
  */
 export interface OrderStatistics {
   /** Passes over all elements are wanted until this is true. */

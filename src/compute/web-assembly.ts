@@ -1,4 +1,6 @@
-/** The little of the WebAssembly interface that the kernels use; the language's own types lack it. */
+/**
+ * The little of the WebAssembly interface that the kernels use; the language's own types lack it.
+ */
 declare const WebAssembly: {
   readonly Memory: new (descriptor: {
     readonly initial: number
@@ -17,7 +19,9 @@ declare const WebAssembly: {
 
 export const PAGE_BYTES = 65_536
 
-/** Memory that several threads see. Growing it gives `buffer` a new value; older ones stay valid. */
+/**
+ * Memory that several threads see. Growing it gives `buffer` a new value; older ones stay valid.
+ */
 export interface SharedMemory {
   readonly buffer: SharedArrayBuffer
   /** Adds pages; throws a `RangeError` past the maximum. */
@@ -34,8 +38,8 @@ export function compile(binary: Uint8Array): object {
 }
 
 /**
- * Starts the kernels of one thread over `memory`, the page that begins at byte `page` being its own;
- * gives their exports.
+ * Starts the kernels of one thread over `memory`, the page that begins at byte `page` being its
+ * own; gives their exports.
  */
 export function instantiate(module: object, memory: SharedMemory, page: number): object {
   const imports = { env: { memory }, 'first-page': { page } }

@@ -13,8 +13,8 @@ export interface Assignment {
 /**
  * Who measures a shard, without a coordinator: the `copies` peers with the lowest
  * sha256(variant ‖ suite ‖ shard ‖ peer), lowest first (rendezvous hashing, Thaler and Ravishankar
- * 1998). Everybody who knows the same peers names the same ones, and when a peer leaves only its own
- * shards move. Fewer peers than copies means all of them.
+ * 1998). Everybody who knows the same peers names the same ones, and when a peer leaves only its
+ * own shards move. Fewer peers than copies means all of them.
  */
 export function assignedPeers({ variant, suite, shard, peers, copies }: Assignment): string[] {
   return [...new Set(peers)]

@@ -24,8 +24,8 @@ export interface Row {
 }
 
 /**
- * Cuts shards into passes whose hidden states take at most `maxBytes`, or one shard. `rowBytes` says
- * what one item of so many tokens takes.
+ * Cuts shards into passes whose hidden states take at most `maxBytes`, or one shard. `rowBytes`
+ * says what one item of so many tokens takes.
  */
 export function splitPasses(
   shards: readonly PreparedShard[],

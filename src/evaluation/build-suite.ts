@@ -30,11 +30,11 @@ export interface BuiltSuite {
 }
 
 /**
- * Orders items by the sha256 of their canonical bytes and cuts shards of at most 32 items and 1 MiB,
- * so that the same items give the same suite id in whatever order they come, and every shard is a
- * sample of the whole. Throws `InvalidInputError` `E_DUPLICATE_ITEM` for two equal items, which
- * would count one observation twice, `E_EMPTY_SUITE`, and `MalformedError` `E_BAD_SUITE` for items
- * that do not fit.
+ * Orders items by the sha256 of their canonical bytes and cuts shards of at most 32 items and 1
+ * MiB, so that the same items give the same suite id in whatever order they come, and every shard
+ * is a sample of the whole. Throws `InvalidInputError` `E_DUPLICATE_ITEM` for two equal items,
+ * which would count one observation twice, `E_EMPTY_SUITE`, and `MalformedError` `E_BAD_SUITE` for
+ * items that do not fit.
  */
 export function buildSuite(contents: SuiteContents): BuiltSuite {
   const { items, ...head } = contents
@@ -60,8 +60,8 @@ export function buildSuite(contents: SuiteContents): BuiltSuite {
 /**
  * Splits items into `parts` disjoint lists by hash, with equal counts of every task in each list;
  * of a task whose count does not divide, the remainder is left out. Independent of the order of
- * `items`. Throws `InvalidInputError` as `buildSuite` does, and `E_EMPTY_SUITE` when a task has fewer
- * items than parts.
+ * `items`. Throws `InvalidInputError` as `buildSuite` does, and `E_EMPTY_SUITE` when a task has
+ * fewer items than parts.
  */
 export function splitSuites(items: readonly SuiteItem[], parts: number): SuiteItem[][] {
   const lists: SuiteItem[][] = Array.from({ length: parts }, () => [])

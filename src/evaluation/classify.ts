@@ -12,8 +12,8 @@ const SMALLEST_MARGIN = 0.005
 const GAIN_SHARE = 0.05
 
 /**
- * The equivalence margin δ = max(.005, 5 % of base − reference), from mean losses on the same items;
- * .005 where the reference gained nothing over the base.
+ * The equivalence margin δ = max(.005, 5 % of base − reference), from mean losses on the same
+ * items; .005 where the reference gained nothing over the base.
  */
 export function equivalenceMargin(base: number, reference: number): number {
   const gain = base - reference
@@ -23,8 +23,8 @@ export function equivalenceMargin(base: number, reference: number): number {
 /**
  * One class per comparison: *improved* if the 95 % interval lies below 0 and D < −δ/2; else
  * *competitive* if the 90 % interval lies inside (−δ, δ), which is two one-sided tests at 5 %
- * (Schuirmann 1987); else *decreased* if the 95 % interval lies above 0 and D > δ; else *undecided*:
- * more items are needed.
+ * (Schuirmann 1987); else *decreased* if the 95 % interval lies above 0 and D > δ; else
+ * *undecided*: more items are needed.
  */
 export function classify(
   { difference, interval95, interval90 }: PairedDifference,

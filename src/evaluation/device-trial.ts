@@ -14,8 +14,8 @@ import { IGNORED_TARGET, type TextItem } from './suite.ts'
 /** Two computations by which a device is judged against the CPU: is it right, and is it fast. */
 export interface DeviceTrial {
   /**
-   * Evaluates a small made-up decoder, in the way in which variants are evaluated: the losses of single
-   * tokens that see more than 32 others, where fused attention has been wrong on WebGPU.
+   * Evaluates a small made-up decoder, in the way in which variants are evaluated: the losses of
+   * single tokens that see more than 32 others, where fused attention has been wrong on WebGPU.
    */
   losses(): Promise<readonly number[]>
   /** One product of two 768 × 768 matrices, from the kernels' memory and back. */

@@ -11,11 +11,11 @@ import { createProgramSessions } from './sessions.ts'
 import type { SuiteItem, SuiteRoot } from './suite.ts'
 
 /**
- * Measures variants of one model on a suite, layer by layer: the weights of one layer of one variant
- * are loaded and all items run through it before the next are. Memory is the weights of two parts
- * (one runs while the next loads) and the hidden states of a pass, whatever the model's depth. On
- * WebGPU each weight is brought to the device once per part and variant, and the hidden states come
- * back after every part.
+ * Measures variants of one model on a suite, layer by layer: the weights of one layer of one
+ * variant are loaded and all items run through it before the next are. Memory is the weights of two
+ * parts (one runs while the next loads) and the hidden states of a pass, whatever the model's
+ * depth. On WebGPU each weight is brought to the device once per part and variant, and the hidden
+ * states come back after every part.
  */
 export interface Evaluator {
   /**

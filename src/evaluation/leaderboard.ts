@@ -34,8 +34,8 @@ export interface Standing extends PooledScore {
 }
 
 /**
- * Ranks the variants of one suite by mean loss over complete shards, equal losses by id. A pure fold
- * over a set of records: their order, repetition and partition change nothing.
+ * Ranks the variants of one suite by mean loss over complete shards, equal losses by id. A pure
+ * fold over a set of records: their order, repetition and partition change nothing.
  */
 export function rank({ records, suite, ...init }: RankInput): Board {
   const { minMeasurers = MIN_MEASURERS, minShards = suite.targets.length } = init
@@ -59,8 +59,9 @@ export function rank({ records, suite, ...init }: RankInput): Board {
 
 /**
  * The standings cut into groups whose members the items cannot tell apart: a variant opens a new
- * group when its 95 % interval against the first of the current one excludes 0. It costs one bootstrap
- * per standing, about 10 ms for 1,200 items: give it the part of a long board that is looked at.
+ * group when its 95 % interval against the first of the current one excludes 0. It costs one
+ * bootstrap per standing, about 10 ms for 1,200 items: give it the part of a long board that is
+ * looked at.
  */
 export function tieGroups({ standings, suite }: Pick<Board, 'standings' | 'suite'>): Standing[][] {
   const targets = weightsOf(suite)
@@ -84,7 +85,10 @@ export interface Comparison extends PairedDifference {
   readonly class: VariantClass
 }
 
-/** Compares two variants of a board, `base` being the unedited base; `undefined` without shared items. */
+/**
+ * Compares two variants of a board, `base` being the unedited base; `undefined` without shared
+ * items.
+ */
 export function compareOnBoard(
   board: Board,
   { variant, reference, base }: { variant: CID; reference: CID; base?: CID },

@@ -23,15 +23,17 @@ export interface PreparedItem {
 }
 
 export interface Outcome {
-  /** Mean negative log-likelihood of the item's targets in nats; not finite when the logits are not. */
+  /**
+   * Mean negative log-likelihood of the item's targets in nats; not finite when the logits are not.
+   */
   readonly loss: number
   /** Images: the label has the largest logit among those that compete, the first of equals. */
   readonly correct: boolean
 }
 
 /**
- * Throws `InvalidInputError` `E_BAD_ITEM` that begins with `where` and names the value when the item
- * is not of the model's modality, sizes or ranges.
+ * Throws `InvalidInputError` `E_BAD_ITEM` that begins with `where` and names the value when the
+ * item is not of the model's modality, sizes or ranges.
  */
 export function prepareItem(
   model: Model,

@@ -23,7 +23,8 @@ export interface PreparedItems {
 /**
  * Reads items from tensors that a preprocessor or tokeniser has prepared, in Hugging Face's names:
  *
- * - `input_ids` [N, T] I32 or I64 with `labels` of the same shape. Labels are unshifted, so that the
+ * - `input_ids` [N, T] I32 or I64 with `labels` of the same shape. Labels are unshifted, so that
+ * the
  *   target of position t is labels[t + 1], unless the metadata's `labels` is `shifted` or begins with
  *   `already shifted`. Without `labels` the ids are their own.
  * - `pixel_values` [N, C, H, W] F32, or `pixels` [N, H, W] or [N, C, H, W] U8, with `labels` [N].

@@ -3,9 +3,9 @@ import type { Recipe, RecipeNode } from '../recipes/recipe.ts'
 
 /**
  * The variants that a recipe is judged against. A chain of edits is judged against the delta or
- * merge under it; a merge against its operands without their edits, of which `bestOf` names the best
- * on a suite; a published delta against the base; the base against nothing. What stands under the
- * edits is what somebody published, so it has been measured, and an edit that ruins its operand
+ * merge under it; a merge against its operands without their edits, of which `bestOf` names the
+ * best on a suite; a published delta against the base; the base against nothing. What stands under
+ * the edits is what somebody published, so it has been measured, and an edit that ruins its operand
  * does not make the merge look good. Throws `InvalidInputError` as `recipeOf` does.
  */
 export function referencesOf(recipe: Recipe, entries: Entries): readonly Recipe[] {

@@ -15,15 +15,18 @@ export interface Equivocation {
   readonly author: string
   /** Sorted by id. */
   readonly records: readonly ScoreRecord[]
-  /** No newer record of the author has replaced them, so the author weighs nothing for this shard. */
+  /**
+   * No newer record of the author has replaced them, so the author weighs nothing for this shard.
+   */
   readonly current: boolean
 }
 
 /**
- * Last writer wins per (suite, variant, shard, author), by the greatest sequence number. Two records
- * under one number are an equivocation: none of them counts, nor does anything older, so that nobody
- * can take a record back by contradicting it. A function of the *set*: order, duplicates and the way
- * in which it was put together never change the view, and no clock enters it.
+ * Last writer wins per (suite, variant, shard, author), by the greatest sequence number. Two
+ * records under one number are an equivocation: none of them counts, nor does anything older, so
+ * that nobody can take a record back by contradicting it. A function of the *set*: order,
+ * duplicates and the way in which it was put together never change the view, and no clock enters
+ * it.
  */
 export function viewOf(records: Iterable<ScoreRecord>): ScoreView {
   const distinct = new Map<string, ScoreRecord>()

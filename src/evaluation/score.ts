@@ -34,7 +34,9 @@ export const NOT_FINITE = -(2 ** 31)
 /** Units per nat. */
 const SCORE_SCALE = 1e6
 
-/** A mean loss in nats as a whole number of 10⁻⁶ nat, clamped to int32; `NOT_FINITE` for NaN and ∞. */
+/**
+ * A mean loss in nats as a whole number of 10⁻⁶ nat, clamped to int32; `NOT_FINITE` for NaN and ∞.
+ */
 export function quantiseLoss(loss: number): number {
   if (!Number.isFinite(loss)) return NOT_FINITE
   const units = Math.round(loss * SCORE_SCALE) + 0 // -0 and 0 are one value

@@ -31,14 +31,18 @@ export const MAX_LABELS = 2 ** 24
 /** Smallest standard deviation that does not blow pixels up past any trained range. */
 const MIN_DEVIATION = 1e-6
 
-/** Canonical bytes of a root; throws as `decodeSuite` does on a value that could not be read back. */
+/**
+ * Canonical bytes of a root; throws as `decodeSuite` does on a value that could not be read back.
+ */
 export function encodeSuite(root: SuiteRoot): Uint8Array {
   const bytes = encodeCanonical(root)
   decodeSuite(bytes)
   return bytes
 }
 
-/** Throws `MalformedError` `E_BAD_SUITE`, or `E_NOT_CANONICAL`, that names the first broken rule. */
+/**
+ * Throws `MalformedError` `E_BAD_SUITE`, or `E_NOT_CANONICAL`, that names the first broken rule.
+ */
 export function decodeSuite(bytes: Uint8Array): SuiteRoot {
   return parse(rootShape, decode(bytes, MAX_SUITE_BYTES), 'suite') as SuiteRoot
 }
@@ -53,7 +57,9 @@ export function encodeShard(shard: SuiteShard, root: ItemFrame): Uint8Array {
   return bytes
 }
 
-/** Throws `MalformedError` `E_BAD_SUITE`, or `E_NOT_CANONICAL`, that names the first broken rule. */
+/**
+ * Throws `MalformedError` `E_BAD_SUITE`, or `E_NOT_CANONICAL`, that names the first broken rule.
+ */
 export function decodeShard(bytes: Uint8Array, root: ItemFrame): SuiteShard {
   const shard = parse(shardShape, decode(bytes, MAX_SHARD_BYTES), 'shard') as SuiteShard
   for (const [i, item] of shard.items.entries()) checkItem(item, `items.${i}`, root)
@@ -71,7 +77,9 @@ export function checkItem(value: unknown, at: string, root: ItemFrame): void {
 const whole = z.int().min(0)
 const bytes = z.instanceof(Uint8Array)
 const side = z.int().min(1).max(MAX_SHARD_BYTES)
-/** A control character, or a mark that turns the direction of writing, could forge a table's line. */
+/**
+ * A control character, or a mark that turns the direction of writing, could forge a table's line.
+ */
 const label = z.string().regex(/^\P{C}{1,100}$/u, 'expected 1 to 100 printable characters')
 const link = z.custom<CID>((value) => asCid(value)?.code === DAG_CBOR, 'expected a dag-cbor CID')
 

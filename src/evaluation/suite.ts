@@ -34,8 +34,8 @@ export interface SuiteImage {
   /** [channels, height, width] */
   readonly shape: readonly [number, number, number]
   /**
-   * `u8`: one byte per value, (pixel / 255 − mean) / deviation. `f32`: little-endian values that are
-   * fed as they are, with mean 0 and deviation 1.
+   * `u8`: one byte per value, (pixel / 255 − mean) / deviation. `f32`: little-endian values that
+   * are fed as they are, with mean 0 and deviation 1.
    */
   readonly encoding: 'u8' | 'f32'
   readonly mean: number

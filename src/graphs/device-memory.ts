@@ -34,7 +34,9 @@ export interface DeviceMemory {
   close(): Promise<void>
 }
 
-/** Graphs that are kept compiled: a model has about ten shapes, and a recipe a few steps on each. */
+/**
+ * Graphs that are kept compiled: a model has about ten shapes, and a recipe a few steps on each.
+ */
 const KEPT_SESSIONS = 128
 
 export function createDeviceMemory(runtime: Runtime): DeviceMemory {

@@ -3,8 +3,8 @@ import type { DeviceTensor } from '../compute/onnxruntime.ts'
 import type { DeviceMemory } from './device-memory.ts'
 
 /**
- * Device memory with tensors that several variants share: what is kept is brought there once and lent
- * to whoever asks for it again, until all of it is forgotten.
+ * Device memory with tensors that several variants share: what is kept is brought there once and
+ * lent to whoever asks for it again, until all of it is forgotten.
  */
 export interface DeviceScope extends DeviceMemory {
   /** The tensor kept for a thing's part `name`, or what `make` gives. Releasing it does nothing. */

@@ -10,8 +10,8 @@ import {
 type Shape = readonly number[]
 
 /**
- * Collects the nodes of one ONNX graph. Equal nodes and equal constants are kept once, so that rules
- * need not pass intermediate results to each other: who needs one emits it again.
+ * Collects the nodes of one ONNX graph. Equal nodes and equal constants are kept once, so that
+ * rules need not pass intermediate results to each other: who needs one emits it again.
  */
 export interface Emitter {
   /** Adds a node with one output and returns the output's name. */

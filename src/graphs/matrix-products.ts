@@ -6,10 +6,10 @@ import type { DeviceTensor } from '../compute/onnxruntime.ts'
 import type { DeviceMemory } from './device-memory.ts'
 
 /**
- * Products whose left factor is a matrix, or its transpose, on a device to which the matrix is brought
- * once; others, which are small in a decomposition of it, by the kernels. Its sums are rounded in an
- * order of its own: for what is measured, not for what is stored or hashed. The matrix is contiguous row
- * by row and does not change until the lease ends.
+ * Products whose left factor is a matrix, or its transpose, on a device to which the matrix is
+ * brought once; others, which are small in a decomposition of it, by the kernels. Its sums are
+ * rounded in an order of its own: for what is measured, not for what is stored or hashed. The
+ * matrix is contiguous row by row and does not change until the lease ends.
  */
 export function createDeviceProducts(
   device: DeviceMemory,

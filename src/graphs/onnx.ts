@@ -5,7 +5,10 @@
 
 export type ElementType = 'float32' | 'int32' | 'int64' | 'bool'
 
-/** A whole number, whole numbers, a text, or `{ float }`, which JavaScript cannot tell from a whole one. */
+/**
+ * A whole number, whole numbers, a text, or `{ float }`, which JavaScript cannot tell from a whole
+ * one.
+ */
 export type OnnxAttribute = number | readonly number[] | string | { readonly float: number }
 
 export interface OnnxNode {

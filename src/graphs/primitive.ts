@@ -9,14 +9,16 @@ export interface Value {
   readonly shape: Shape
 }
 
-/** What an application fixes besides its inputs, such as an epsilon; part of the program's identity. */
+/**
+ * What an application fixes besides its inputs, such as an epsilon; part of the program's identity.
+ */
 export type Attributes = Readonly<Record<string, number | boolean>>
 
 /**
  * A differentiable step of a model. It states its rules once, in ONNX nodes, and every graph of a
- * program follows from the rules of its primitives; a model never names an ONNX operator. Its result
- * is one float32 value. Each file of `primitives/` exports one under the name `primitive`, and its
- * `id` is the file's name.
+ * program follows from the rules of its primitives; a model never names an ONNX operator. Its
+ * result is one float32 value. Each file of `primitives/` exports one under the name `primitive`,
+ * and its `id` is the file's name.
  */
 export interface Primitive<A extends Attributes = Attributes> {
   readonly id: string

@@ -15,7 +15,9 @@ export interface Architecture {
   readonly reference: string
   /** Names in the `architectures` entry of `config.json` that mean this one. */
   readonly classes: readonly string[]
-  /** Throws `InvalidInputError` `E_UNSUPPORTED_CONFIG` on anything that the programs do not compute. */
+  /**
+   * Throws `InvalidInputError` `E_UNSUPPORTED_CONFIG` on anything that the programs do not compute.
+   */
   read(config: unknown): Model
 }
 

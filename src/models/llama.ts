@@ -11,7 +11,9 @@ import { buildProgram, type Program } from '../graphs/program.ts'
 import { type ConfigReader, readConfig } from './config/config-reader.ts'
 import { type Architecture, bindPart, HIDDEN } from './index.ts'
 
-/** LLaMA 1 to 3 without scaled rotary positions: RMSNorm, rotary positions, grouped heads, SwiGLU. */
+/**
+ * LLaMA 1 to 3 without scaled rotary positions: RMSNorm, rotary positions, grouped heads, SwiGLU.
+ */
 export const architecture: Architecture = {
   id: 'llama',
   about: 'decoder with RMSNorm, rotary positions, grouped key heads and SwiGLU',

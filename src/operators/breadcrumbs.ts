@@ -2,13 +2,13 @@ import { defineOperator } from './index.ts'
 import { type Band, bandStatistic, openBand } from './statistics/magnitude-band.ts'
 
 /**
- * Breadcrumbs (Davari and Belilovsky, 2023): passes over the ⌊gamma · n⌋ largest elements, which are
- * outliers, and keeps the ⌊density · n⌋ next in magnitude, of equals those with the lowest index
- * first; the rest becomes +0. Where both together are more than n, fewer are passed over. The authors
- * rank within rows, mergekit within tensors, and mode mergekit has that and its own shares for defaults.
- * With all parameters given every mode gives the same numbers: mergekit 0.1.4 itself
- * zeroes a whole tensor of which ⌊gamma · n⌋ = 0 elements are to be passed over, since its slice of the
- * sorted elements then ends at −0.
+ * Breadcrumbs (Davari and Belilovsky, 2023): passes over the ⌊gamma · n⌋ largest elements, which
+ * are outliers, and keeps the ⌊density · n⌋ next in magnitude, of equals those with the lowest
+ * index first; the rest becomes +0. Where both together are more than n, fewer are passed over. The
+ * authors rank within rows, mergekit within tensors, and mode mergekit has that and its own shares
+ * for defaults. With all parameters given every mode gives the same numbers: mergekit 0.1.4 itself
+ * zeroes a whole tensor of which ⌊gamma · n⌋ = 0 elements are to be passed over, since its slice of
+ * the sorted elements then ends at −0.
  */
 export const operator = defineOperator({
   id: 'breadcrumbs',

@@ -9,19 +9,19 @@ import type { Statistic } from './statistics/statistic.ts'
 
 /**
  * Generalised DARE (A Unified View of Delta Parameter Editing, section 4.2): the share p of the
- * elements that is drawn is multiplied by k, every other by r = (1 − k·p)/(1 − p), which keeps the mean
- * of the factors. k = 0 drops and rescales as DARE does; a negative k flips signs.
+ * elements that is drawn is multiplied by k, every other by r = (1 − k·p)/(1 − p), which keeps the
+ * mean of the factors. k = 0 drops and rescales as DARE does; a negative k flips signs.
  *
  * Section 4.3 asks what the draw must be independent of, so `select` may draw other elements than
- * random ones: the negative ones, the ⌊p · n⌋ smallest in magnitude (of equals those with the highest
- * index, so that `trim` would keep the others), or those at which a second input is not zero. Then p in
- * r is the share that was drawn of the tensor's elements that are not zero: a factor of zero means
- * nothing, so that equal magnitudes with zeros among them keep Σ|Δ|. What a selection does not look at,
- * the seed for one, is none of its parameters.
+ * random ones: the negative ones, the ⌊p · n⌋ smallest in magnitude (of equals those with the
+ * highest index, so that `trim` would keep the others), or those at which a second input is not
+ * zero. Then p in r is the share that was drawn of the tensor's elements that are not zero: a
+ * factor of zero means nothing, so that equal magnitudes with zeros among them keep Σ|Δ|. What a
+ * selection does not look at, the seed for one, is none of its parameters.
  *
- * Where everything is drawn, r has no meaning and all elements become k · Δ. In mode mergekit, which
- * knows a random draw and k = 0 alone, the kept elements get the tensor's realised loss of magnitude
- * back instead. Of a random draw E‖Δ̂ − Δ‖² = (1 − k)² · p/(1 − p) · ‖Δ‖².
+ * Where everything is drawn, r has no meaning and all elements become k · Δ. In mode mergekit,
+ * which knows a random draw and k = 0 alone, the kept elements get the tensor's realised loss of
+ * magnitude back instead. Of a random draw E‖Δ̂ − Δ‖² = (1 − k)² · p/(1 − p) · ‖Δ‖².
  */
 export const operator = defineOperator({
   id: 'dare',
@@ -45,7 +45,9 @@ export const operator = defineOperator({
     },
     seed: seedParameter('which random mask'),
   },
-  /** One variant has one recipe, so what says nothing is left out; texts begin with what is drawn. */
+  /**
+   * One variant has one recipe, so what says nothing is left out; texts begin with what is drawn.
+   */
   parametersFor({ select: how }): ParameterTable {
     const { p, k, select } = operator.parameters
     if (how === 'sign' || how === 'mask') return { select, k }

@@ -9,10 +9,10 @@ const DUST = 1e-9
 
 /**
  * DAREx-q (Deng et al., ICLR 2025): drops a random share p as DARE does and divides the rest by q
- * instead of 1 − p. A larger q trades the mean of the delta for less noise, which pays where the drawn
- * share is high: the mean becomes (1 − p)/q of the delta, half of it with the defaults. q is found by
- * measuring, for example with the strategy `line-search`; below 1 − p it would overshoot and is refused.
- * E‖Δ̂ − Δ‖² = (p + (1 − p)·(1/q − 1)²) · ‖Δ‖².
+ * instead of 1 − p. A larger q trades the mean of the delta for less noise, which pays where the
+ * drawn share is high: the mean becomes (1 − p)/q of the delta, half of it with the defaults. q is
+ * found by measuring, for example with the strategy `line-search`; below 1 − p it would overshoot
+ * and is refused. E‖Δ̂ − Δ‖² = (p + (1 − p)·(1/q − 1)²) · ‖Δ‖².
  */
 export const operator = defineOperator({
   id: 'darex',

@@ -10,13 +10,14 @@ import { l1Ratio, type Mask } from './statistics/l1-ratio.ts'
 /**
  * MAGPRUNE, the drop step of DELLA (Deep et al., 2024, section 3.1): keeps an element with a
  * probability that rises with its magnitude, from density − epsilon for the smallest of its row to
- * density + epsilon for the largest, in equal steps by rank (of equals the one with the lowest index
- * ranks as larger), or in proportion to the magnitude between the row's smallest and largest. A kept
- * element is divided by its own probability, so that E[Δ̂] = Δ. An element that is alone in its row,
- * and one of a row of equals whose probabilities follow magnitudes, is kept with `density`.
+ * density + epsilon for the largest, in equal steps by rank (of equals the one with the lowest
+ * index ranks as larger), or in proportion to the magnitude between the row's smallest and largest.
+ * A kept element is divided by its own probability, so that E[Δ̂] = Δ. An element that is alone in
+ * its row, and one of a row of equals whose probabilities follow magnitudes, is kept with
+ * `density`.
  *
- * In mode mergekit kept elements get the tensor's realised loss of magnitude back instead, all by one
- * factor.
+ * In mode mergekit kept elements get the tensor's realised loss of magnitude back instead, all by
+ * one factor.
  */
 export const operator = defineOperator({
   id: 'della',

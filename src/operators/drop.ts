@@ -4,8 +4,8 @@ import { maskedScaleGraph } from './graphs/masked-scale.ts'
 import { defineOperator } from './index.ts'
 
 /**
- * Random pruning without rescaling, the baseline that DARE is compared with: E[Δ̂] = (1 − p) · Δ and
- * E‖Δ̂ − Δ‖² = p · ‖Δ‖².
+ * Random pruning without rescaling, the baseline that DARE is compared with: E[Δ̂] = (1 − p) · Δ
+ * and E‖Δ̂ − Δ‖² = p · ‖Δ‖².
  */
 export const operator = defineOperator({
   id: 'drop',

@@ -4,9 +4,10 @@ import { maskedScaleGraph } from './graphs/masked-scale.ts'
 import { defineOperator } from './index.ts'
 
 /**
- * Flips the signs of a random share p (A Unified View of Delta Parameter Editing, section 4.2). Alone
- * that leaves (1 − 2p) · Δ in the mean and E‖Δ̂ − Δ‖² = 4p · ‖Δ‖²; with `compensate` the others are
- * multiplied by (1 + p)/(1 − p), which keeps the mean and gives 4p/(1 − p): `dare` with k = −1.
+ * Flips the signs of a random share p (A Unified View of Delta Parameter Editing, section 4.2).
+ * Alone that leaves (1 − 2p) · Δ in the mean and E‖Δ̂ − Δ‖² = 4p · ‖Δ‖²; with `compensate` the
+ * others are multiplied by (1 + p)/(1 − p), which keeps the mean and gives 4p/(1 − p): `dare` with
+ * k = −1.
  */
 export const operator = defineOperator({
   id: 'flip',

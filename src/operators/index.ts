@@ -12,10 +12,10 @@ import type { Statistic } from './statistics/statistic.ts'
 export { canonicalScope, inScope, type Scope } from '../tensors/scope.ts'
 
 /**
- * An operator changes the values of deltas: an edit changes one, a merge makes one of one or more. It
- * declares what it must know before it can act and how it maps one chunk of aligned inputs; it never
- * loops over files, never holds a tensor unless it declares so, and never knows where bytes come from.
- * From this declaration follow the plan, the memory ceiling and the contract tests.
+ * An operator changes the values of deltas: an edit changes one, a merge makes one of one or more.
+ * It declares what it must know before it can act and how it maps one chunk of aligned inputs; it
+ * never loops over files, never holds a tensor unless it declares so, and never knows where bytes
+ * come from. From this declaration follow the plan, the memory ceiling and the contract tests.
  */
 
 /** Whose reading of an operator counts where sources disagree. */
@@ -24,9 +24,9 @@ export type Mode = 'paper' | 'official' | 'mergekit'
 export const modes = ['paper', 'official', 'mergekit'] as const satisfies readonly Mode[]
 
 /**
- * What a chunk holds at least: any elements, whole rows, or the whole tensor. A row is everything but
- * the first dimension; a tensor of rank 0 or 1 is one row. Where a result depends on how sums are cut,
- * rows are summed by `rowBlockElements`.
+ * What a chunk holds at least: any elements, whole rows, or the whole tensor. A row is everything
+ * but the first dimension; a tensor of rank 0 or 1 is one row. Where a result depends on how sums
+ * are cut, rows are summed by `rowBlockElements`.
  */
 export type Unit = 'elements' | 'rows' | 'tensor'
 
@@ -43,15 +43,17 @@ export interface TensorContext<P, S> {
   readonly statistic: S
   /** As many chunks of f32 as the operator's `scratch` asks for. */
   readonly scratch: readonly Region[]
-  /** Products with one matrix that does not change until the lease ends, by the kernels or a device. */
+  /**
+   * Products with one matrix that does not change until the lease ends, by the kernels or a device.
+   */
   products(matrix: Matrix, lease: Lease): MatrixProducts
   /** Ends long work on one tensor. */
   readonly signal?: AbortSignal | undefined
 }
 
 /**
- * Maps elements `from … from+count` of every input to `out`. Called in order from the first chunk to
- * the last; inputs must not be changed. `out` is never one of the inputs.
+ * Maps elements `from … from+count` of every input to `out`. Called in order from the first chunk
+ * to the last; inputs must not be changed. `out` is never one of the inputs.
  */
 export type ChunkMap = (
   inputs: readonly Region[],
@@ -61,9 +63,9 @@ export type ChunkMap = (
 ) => void | Promise<void>
 
 /**
- * An operator's map of one tensor as ONNX nodes, for a device. It equals what the kernels compute but
- * for denormals, which devices may flush to 0, and for the last bit of a quotient. What it gives is
- * measured; what is published comes from the kernels.
+ * An operator's map of one tensor as ONNX nodes, for a device. It equals what the kernels compute
+ * but for denormals, which devices may flush to 0, and for the last bit of a quotient. What it
+ * gives is measured; what is published comes from the kernels.
  */
 export interface OperatorGraph {
   /**
@@ -105,13 +107,16 @@ export interface Operator<T extends ParameterTable = ParameterTable, S = unknown
   scratch?(inputs: number, mode: Mode, parameters: ValuesOf<T>): number
   /** Bytes of the kernels' memory that it takes besides these while it maps a tensor. */
   memory?(spec: TensorSpec, parameters: ParameterValues, codecs: Registry<Codec>): number
-  /** The table when it depends on what is given, such as the parameters of a codec that it names. */
+  /**
+   * The table when it depends on what is given, such as the parameters of a codec that it names.
+   */
   parametersFor?(given: Readonly<Record<string, unknown>>, codecs: Registry<Codec>): ParameterTable
   /** Throws `InvalidInputError` for values that are each in range and do not go together. */
   check?(parameters: ValuesOf<T>): void
   /**
-   * The size of the change that is to be expected, E‖Δ̂ − Δ‖² / ‖Δ‖², where a formula gives it without
-   * a look at the delta. To second order the loss rises in proportion to it when the change is random.
+   * The size of the change that is to be expected, E‖Δ̂ − Δ‖² / ‖Δ‖², where a formula gives it
+   * without a look at the delta. To second order the loss rises in proportion to it when the change
+   * is random.
    */
   intensity?(parameters: ValuesOf<T>, mode: Mode): number | undefined
   /** What must be known about the inputs first, if anything. */
@@ -119,8 +124,8 @@ export interface Operator<T extends ParameterTable = ParameterTable, S = unknown
   /** Starts one tensor. */
   open(context: TensorContext<ValuesOf<T>, S>): ChunkMap
   /**
-   * It takes the products of its context: its tensors are then worth making where a device multiplies,
-   * although its map runs beside it.
+   * It takes the products of its context: its tensors are then worth making where a device
+   * multiplies, although its map runs beside it.
    */
   readonly multiplies?: boolean
   /** The same map for a device; `undefined` where these parameters have none. */

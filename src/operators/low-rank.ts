@@ -33,10 +33,10 @@ const amounts = {
 } as const satisfies Readonly<Record<string, Parameter>>
 
 /**
- * Truncated singular value decomposition of each matrix, the nearest one of that rank. `fraction` is
- * Twin-Merging's form, rank ⌊fraction · min(rows, columns)⌋, 0 leaving zeros. A matrix of which all
- * singular values are kept comes out as it is, a rank above its own among them, and so does a tensor
- * that is no matrix.
+ * Truncated singular value decomposition of each matrix, the nearest one of that rank. `fraction`
+ * is Twin-Merging's form, rank ⌊fraction · min(rows, columns)⌋, 0 leaving zeros. A matrix of which
+ * all singular values are kept comes out as it is, a rank above its own among them, and so does a
+ * tensor that is no matrix.
  *
  * The result is what the codec `low-rank` with `values: F32` decodes to, the same bytes everywhere.
  */

@@ -2,8 +2,8 @@ import { blockOf } from '../tensors/block-of.ts'
 import { defineOperator } from './index.ts'
 
 /**
- * Extrapolates (alpha > 0) or interpolates (alpha < 0) along the delta: (1 + alpha) · Δ, computed in
- * f64 and rounded once to the factor (EXPO, Zheng et al., 2024). Attention and MLP blocks may go
+ * Extrapolates (alpha > 0) or interpolates (alpha < 0) along the delta: (1 + alpha) · Δ, computed
+ * in f64 and rounded once to the factor (EXPO, Zheng et al., 2024). Attention and MLP blocks may go
  * further or less far than the rest, each by a factor of alpha. ‖Δ̂ − Δ‖² = alpha² · ‖Δ‖².
  */
 export const operator = defineOperator({

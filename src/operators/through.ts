@@ -8,8 +8,8 @@ import { CHUNK_ELEMENTS } from '../tensors/blocks.ts'
 import { defineOperator } from './index.ts'
 
 /**
- * What a lossy codec does to a delta, as an edit: encodes and decodes it. The codec's own parameters
- * stand beside `codec` in the recipe, as in `through(a, codec=sparse, density=0.1)`.
+ * What a lossy codec does to a delta, as an edit: encodes and decodes it. The codec's own
+ * parameters stand beside `codec` in the recipe, as in `through(a, codec=sparse, density=0.1)`.
  */
 export const operator = defineOperator({
   id: 'through',

@@ -6,12 +6,12 @@ import { keepsNone } from './statistics/selection.ts'
 /**
  * Magnitude pruning (the first step of TIES, Yadav et al., NeurIPS 2023): keeps exactly
  * ⌊density · n⌋ of the n elements of each tensor, of each row or of all tensors together; the rest
- * becomes +0. Of equals those with the lowest index count as larger. `drop: largest` keeps the small
- * ones instead, as FusionBench's `major` does.
+ * becomes +0. Of equals those with the lowest index count as larger. `drop: largest` keeps the
+ * small ones instead, as FusionBench's `major` does.
  *
- * Mode official keeps one more, and all that equal it, of a tensor or of all: the authors' code compares
- * with ≥ the value of rank ⌊density · n⌋ + 1. Rows, and `drop: largest`, are no part of that code and
- * keep exactly their share in every mode, as paper and mergekit do.
+ * Mode official keeps one more, and all that equal it, of a tensor or of all: the authors' code
+ * compares with ≥ the value of rank ⌊density · n⌋ + 1. Rows, and `drop: largest`, are no part of
+ * that code and keep exactly their share in every mode, as paper and mergekit do.
  */
 export const operator = defineOperator({
   id: 'trim',

@@ -37,9 +37,10 @@ export const MAX_OPERANDS = 64
 export const MAX_OPERATORS = 256
 
 /**
- * The one spelling of a recipe: defaults filled in, parameters checked, weights of 1 left out, inputs
- * of symmetric merges in the order of their CIDs. Two drafts of one thing give equal recipes. Throws
- * `InvalidInputError` for anything unknown or out of range and `LimitError` `E_RECIPE_SIZE`.
+ * The one spelling of a recipe: defaults filled in, parameters checked, weights of 1 left out,
+ * inputs of symmetric merges in the order of their CIDs. Two drafts of one thing give equal
+ * recipes. Throws `InvalidInputError` for anything unknown or out of range and `LimitError`
+ * `E_RECIPE_SIZE`.
  */
 export function recipeOf(draft: RecipeDraft, entries: Entries): Recipe {
   const { base, dtype, mode = 'paper' } = draft
@@ -74,7 +75,9 @@ export function recipeId(recipe: Recipe): CID {
   return cidOfValue(recipe)
 }
 
-/** Ids of the deltas and weights that a recipe is made from, each once, in the order of the tree. */
+/**
+ * Ids of the deltas and weights that a recipe is made from, each once, in the order of the tree.
+ */
 export function leavesOf(recipe: Recipe): { deltas: readonly CID[]; weights: readonly CID[] } {
   const deltas = new Map<string, CID>()
   const weights = new Map<string, CID>()

@@ -12,7 +12,10 @@ export const MAX_RECIPE_BYTES = 16 * 1024
 const MAX_PARAMETERS = 32
 const MAX_TEXT = 64
 
-/** A control character, or a mark that turns the direction of writing, could forge a terminal's line. */
+/**
+ * A control character, or a mark that turns the direction of writing, could forge a terminal's
+ * line.
+ */
 const PRINTABLE = /^\P{C}+$/u
 
 /** The canonical bytes, whose CID is `recipeId`. Throws `LimitError` `E_RECIPE_SIZE`. */

@@ -12,9 +12,10 @@ import { openStream, prepareOperator } from './streams/delta-stream.ts'
 import type { TensorJob } from './streams/tensor-job.ts'
 
 /**
- * Whether a tensor's weights are worth making on a device: an operator or codec at its root has a graph
- * or multiplies matrices, and base and result are F32. A score measures rounded weights, and no device rounds to BF16 or F16
- * as the kernels do; the recipes of such bases are materialised on the CPU.
+ * Whether a tensor's weights are worth making on a device: an operator or codec at its root has a
+ * graph or multiplies matrices, and base and result are F32. A score measures rounded weights, and
+ * no device rounds to BF16 or F16 as the kernels do; the recipes of such bases are materialised on
+ * the CPU.
  */
 export function runsOnDevice(
   node: PlanNode,

@@ -6,8 +6,8 @@ import { operatorsOf, type PlanNode } from './plan/plan-node.ts'
 
 /**
  * Throws `InvalidInputError` `E_NOT_FINITE` that names the element and the steps to change when a
- * recipe gives a weight that its dtype cannot hold. Only what is written is held to it: a variant that
- * is measured may be broken, and scores as such.
+ * recipe gives a weight that its dtype cannot hold. Only what is written is held to it: a variant
+ * that is measured may be broken, and scores as such.
  */
 export type CheckFinite = (weights: Region, from: number, count: number) => void
 

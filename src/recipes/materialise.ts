@@ -14,7 +14,9 @@ import { type GatherOptions, gatherFindings } from './streams/gather.ts'
 import { type Findings, startJob, type TensorJob } from './streams/tensor-job.ts'
 import { tiedCopies } from './tied-copies.ts'
 
-/** Consecutive elements of a tensor in its dtype's bytes, valid until the next chunk is asked for. */
+/**
+ * Consecutive elements of a tensor in its dtype's bytes, valid until the next chunk is asked for.
+ */
 export interface WeightChunk {
   readonly from: number
   readonly count: number
@@ -26,8 +28,8 @@ export interface Variant extends Weights {
   readonly plan: Plan
   /**
    * The named tensor from first to last. Rejects with `NotFoundError` `E_TENSOR_MISSING`, and with
-   * `InvalidInputError` `E_NOT_FINITE` where the recipe gives what the dtype cannot hold; `load` and
-   * `loadOn` give such weights as they are.
+   * `InvalidInputError` `E_NOT_FINITE` where the recipe gives what the dtype cannot hold; `load`
+   * and `loadOn` give such weights as they are.
    */
   chunks(name: string, options?: { readonly signal?: AbortSignal }): AsyncIterable<WeightChunk>
 }

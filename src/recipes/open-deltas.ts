@@ -11,8 +11,8 @@ import { type Findings, startJob } from './streams/tensor-job.ts'
 
 /**
  * The deltas that a recipe denotes, not yet rounded into weights: what is encoded when an edited
- * fine-tune is published. `post` of a chunk is what the recipe writes in the base's dtype: the bytes
- * of a leaf that no operator touches, else base + delta rounded. Chunks reject with
+ * fine-tune is published. `post` of a chunk is what the recipe writes in the base's dtype: the
+ * bytes of a leaf that no operator touches, else base + delta rounded. Chunks reject with
  * `InvalidInputError` `E_NOT_FINITE` where the dtype cannot hold that.
  */
 export interface Deltas {

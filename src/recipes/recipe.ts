@@ -4,8 +4,8 @@ import type { ParameterValues } from '../parameters.ts'
 import type { WeightDType } from '../tensors/dtype.ts'
 
 /**
- * A recipe says which weights are meant, as a tree of operators whose leaves are published deltas or
- * checkpoints known by their weights id. It is data, it never names code, and the CID of its
+ * A recipe says which weights are meant, as a tree of operators whose leaves are published deltas
+ * or checkpoints known by their weights id. It is data, it never names code, and the CID of its
  * canonical bytes is the identity of the variant it denotes.
  */
 export interface Recipe {

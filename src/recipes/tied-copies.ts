@@ -3,9 +3,9 @@ import { type DeltaStep, type PlanNode, subjectsOf, type WeightsStep } from './p
 import type { Plan } from './plan/plan.ts'
 
 /**
- * Copies in the base that must stay copies: a delta does not mention an output head that follows the
- * embedding, so where no leaf gives the head values of its own, the variant's head is the variant's
- * embedding. Reads the two tensors of the base where their shapes allow a tie.
+ * Copies in the base that must stay copies: a delta does not mention an output head that follows
+ * the embedding, so where no leaf gives the head values of its own, the variant's head is the
+ * variant's embedding. Reads the two tensors of the base where their shapes allow a tie.
  */
 export async function tiedCopies(plan: Plan, signal?: AbortSignal): Promise<TieMap> {
   const options = signal && { signal }

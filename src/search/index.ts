@@ -16,8 +16,8 @@ export interface SearchState extends Entries {
 
 /**
  * A strategy yields recipes to measure next. It is a pure function: the same state gives the same
- * proposals. They are normalised, valid, distinct, untried and not the champion; an empty list means
- * that there is nothing more to try around this champion.
+ * proposals. They are normalised, valid, distinct, untried and not the champion; an empty list
+ * means that there is nothing more to try around this champion.
  */
 export interface Strategy {
   readonly id: string

@@ -17,10 +17,10 @@ const DIGITS = 6
 
 /**
  * Golden-section search (Kiefer, 1953) along one number of the champion, with forward passes alone:
- * DAREx's q, EXPO's alpha. Where the loss has one valley on a line, its bottom lies between the points
- * next to the champion that were tried, for all of them came out worse; so proposals cut the widest
- * gap between those until no step is left, and go on with another number. Seeds choose the order of
- * the numbers and where a gap is cut, so that nodes side by side measure different points.
+ * DAREx's q, EXPO's alpha. Where the loss has one valley on a line, its bottom lies between the
+ * points next to the champion that were tried, for all of them came out worse; so proposals cut the
+ * widest gap between those until no step is left, and go on with another number. Seeds choose the
+ * order of the numbers and where a gap is cut, so that nodes side by side measure different points.
  */
 export const strategy: Strategy = {
   id: 'line-search',

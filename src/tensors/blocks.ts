@@ -6,8 +6,8 @@
 export const BLOCK_ELEMENTS = 65_536
 
 /**
- * Elements per chunk unless a memory ceiling asks for another size: 4 blocks, 1 MiB of f32 per buffer.
- * Merges ran no faster with larger chunks, which leave the cache, nor with smaller reads.
+ * Elements per chunk unless a memory ceiling asks for another size: 4 blocks, 1 MiB of f32 per
+ * buffer. Merges ran no faster with larger chunks, which leave the cache, nor with smaller reads.
  */
 export const CHUNK_ELEMENTS = 4 * BLOCK_ELEMENTS
 

@@ -4,8 +4,8 @@ import type { TensorSpec } from './tensor.ts'
 /**
  * Which tensors of a weight dtype are meant: patterns separated by `|`, such as
  * `*.mlp.*|!*.layers.0.*`. A pattern is a tensor's name in which each `*` stands for any run of
- * characters; a tensor is in scope when one of the patterns fits and none of those after a `!` does.
- * Two words are patterns too:
+ * characters; a tensor is in scope when one of the patterns fits and none of those after a `!`
+ * does. Two words are patterns too:
  *
  * - `all`: every tensor;
  * - `matrices`: the 2-D weights inside the layers, which hold nearly all parameters; norms, biases,
@@ -16,12 +16,15 @@ export type Scope = string
 /** Room for a dozen patterns; with names of at most 512 bytes it bounds the work of matching. */
 export const MAX_SCOPE_LENGTH = 256
 
-/** A control character, or a mark that turns the direction of writing, could forge a terminal's line. */
+/**
+ * A control character, or a mark that turns the direction of writing, could forge a terminal's
+ * line.
+ */
 const PRINTABLE = /^\P{C}+$/u
 
 /**
- * The one spelling of a scope: each pattern once, in order, runs of `*` as one, `all` for `*`. Throws
- * `InvalidInputError` `E_SCOPE` for anything that is no scope.
+ * The one spelling of a scope: each pattern once, in order, runs of `*` as one, `all` for `*`.
+ * Throws `InvalidInputError` `E_SCOPE` for anything that is no scope.
  */
 export function canonicalScope(given: unknown): Scope {
   const isText = typeof given === 'string' && given.length <= MAX_SCOPE_LENGTH
@@ -48,7 +51,10 @@ function canonicalPattern(pattern: string): string {
   return collapsed === '*' ? 'all' : collapsed === '!*' ? '!all' : collapsed
 }
 
-/** `matrices`: a 2-D tensor whose name has a layer number, such as `model.layers.3.mlp.up_proj.weight`. */
+/**
+ * `matrices`: a 2-D tensor whose name has a layer number, such as
+ * `model.layers.3.mlp.up_proj.weight`.
+ */
 function fits(pattern: string, { name, shape }: TensorSpec): boolean {
   if (pattern === 'all') return true
   if (pattern === 'matrices') return shape.length === 2 && /\.\d+\./.test(name)
@@ -56,8 +62,8 @@ function fits(pattern: string, { name, shape }: TensorSpec): boolean {
 }
 
 /**
- * The pieces between stars are looked for from left to right, each at its first place behind the one
- * before; no other choice could fit where this one fails.
+ * The pieces between stars are looked for from left to right, each at its first place behind the
+ * one before; no other choice could fit where this one fails.
  */
 function matches(pattern: string, name: string): boolean {
   const [head = '', ...pieces] = pattern.split('*')

@@ -5,9 +5,10 @@ import type { Job } from '../../jobs.ts'
 import type { Output } from '../output.ts'
 
 /**
- * A verb is one file: what a user types, what the node is asked to do, and how the answer looks. Most
- * verbs are jobs, which run in the daemon when it is up and otherwise in the command itself, under the
- * store's lock; a few are about the process (`up`, `init`, `demo`) and run where they are typed.
+ * A verb is one file: what a user types, what the node is asked to do, and how the answer looks.
+ * Most verbs are jobs, which run in the daemon when it is up and otherwise in the command itself,
+ * under the store's lock; a few are about the process (`up`, `init`, `demo`) and run where they are
+ * typed.
  */
 interface VerbWords {
   readonly id: string
@@ -19,7 +20,10 @@ interface VerbWords {
   readonly options?: readonly VerbOption[]
   /** Lines under the options: examples that are understood as they stand. */
   readonly examples: readonly string[]
-  /** Help that is made when somebody asks for it, such as the list of edits; lines of 100 characters. */
+  /**
+   * Help that is made when somebody asks for it, such as the list of edits; lines of 100
+   * characters.
+   */
   moreHelp?(): Promise<string>
 }
 
@@ -45,7 +49,9 @@ export interface JobVerb<Input = unknown, Result = unknown> extends VerbWords, J
   print(result: Result, output: Output): void
   /** What `-q` prints, one a line. */
   ids?(result: Result): readonly string[]
-  /** May ask peers when something is missing: without a daemon it then starts a short-lived node. */
+  /**
+   * May ask peers when something is missing: without a daemon it then starts a short-lived node.
+   */
   readonly online?: boolean
 }
 

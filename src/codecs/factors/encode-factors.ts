@@ -17,8 +17,8 @@ export const RIGHT = 'right'
  * Stores a delta that is given as factors, such as LoRA's B, A and α/r, in the form of the codec
  * `low-rank`, without storing their product; they are rounded in place to `values`. `delta` is what
  * they stand for, where that is known: the error is then counted against it, and else is 0. Throws
- * `IncompatibleError` `E_NOT_A_MATRIX`, `E_SHAPE_MISMATCH` when they do not make up the tensor, `E_RANK`
- * when they have more columns than it, and `E_VALUE_RANGE`.
+ * `IncompatibleError` `E_NOT_A_MATRIX`, `E_SHAPE_MISMATCH` when they do not make up the tensor,
+ * `E_RANK` when they have more columns than it, and `E_VALUE_RANGE`.
  */
 export async function encodeFactors(
   spec: TensorSpec,

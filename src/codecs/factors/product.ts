@@ -9,8 +9,8 @@ export interface ScaledProduct {
 }
 
 /**
- * Elements `from … from+count` of the matrix, row by row, into `out`: `Kernels.multiply`, then times
- * `scale` in f32. `packs` as there.
+ * Elements `from … from+count` of the matrix, row by row, into `out`: `Kernels.multiply`, then
+ * times `scale` in f32. `packs` as there.
  */
 export function productElements(
   kernels: Kernels,

@@ -35,10 +35,11 @@ export function gridOf(scheme: Scheme, bits: number): Grid {
 }
 
 /**
- * Turns the extremes of each group, f32 in `lows` and `highs`, into its scale and its zero point, in
- * the same places. The scale is extent ÷ steps in f64, rounded to f32 and then to `dtype`, to nearest
- * even, or the next one up where that would put an extreme more than half a step outside the grid, as
- * it may where `dtype` has few bits left. An infinite one is left to the writer of scales.
+ * Turns the extremes of each group, f32 in `lows` and `highs`, into its scale and its zero point,
+ * in the same places. The scale is extent ÷ steps in f64, rounded to f32 and then to `dtype`, to
+ * nearest even, or the next one up where that would put an extreme more than half a step outside
+ * the grid, as it may where `dtype` has few bits left. An infinite one is left to the writer of
+ * scales.
  */
 export function fitGrid(
   kernels: Kernels,

@@ -3,12 +3,12 @@ import type { TensorCodec } from './encode-delta.ts'
 /**
  * What `auto` tries for an error. `raw` comes first, since it is within every error, and then the
  * smallest on a dense delta of normal values: what follows is soon seen to be larger than one of
- * these. Beside each stands its relative error on such a delta; one width for all blocks suits large
- * tensors less, whose largest value is farther out.
+ * these. Beside each stands its relative error on such a delta; one width for all blocks suits
+ * large tensors less, whose largest value is farther out.
  *
- * Each is the smallest on some tensors of the trained fine-tunes or made-up pairs at errors from 0.7 to
- * 0.01. Left out are those that never are, such as `noise`, or by less than 3 %, and `residual`, which
- * only near 0.2 saves that little and takes as long as most others together.
+ * Each is the smallest on some tensors of the trained fine-tunes or made-up pairs at errors from
+ * 0.7 to 0.01. Left out are those that never are, such as `noise`, or by less than 3 %, and
+ * `residual`, which only near 0.2 saves that little and takes as long as most others together.
  */
 export function candidatesFor(error: number): readonly TensorCodec[] {
   return [

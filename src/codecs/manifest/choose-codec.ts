@@ -19,8 +19,8 @@ export interface CodecChoice {
   /** Default: `matrices` for a codec with a loss, `all` for an exact one. */
   readonly scope?: Scope | undefined
   /**
-   * A delta to share sections with, for a codec that can: a tensor that it stores with this codec in
-   * the same shape takes its parameters, the others those given here.
+   * A delta to share sections with, for a codec that can: a tensor that it stores with this codec
+   * in the same shape takes its parameters, the others those given here.
    */
   readonly like?: Pick<DeltaSource, 'tensors' | 'sections'>
 }
@@ -45,14 +45,14 @@ const autoParameters = {
 } as const satisfies ParameterTable
 
 /**
- * The chosen codec for tensors inside its scope, and raw for the others: unless the scope says `all`,
- * what is not a matrix inside a layer loses nothing, whatever its shape. `auto` encodes a tensor with
- * each of the candidates and takes the one with the fewest bytes of those whose relative error is at
- * most `error`, of equals the first; a codec that refuses the tensor is passed over, and with `error: 0`
- * only exact codecs stand for choice. That reads the tensor about fifty times and takes up to
- * thirty times as long as encoding it with what is chosen. Throws `InvalidInputError` for a codec, a parameter or a
- * scope that does not exist or is out of range, and `E_NO_SIBLINGS` for `like` with a codec that
- * shares nothing.
+ * The chosen codec for tensors inside its scope, and raw for the others: unless the scope says
+ * `all`, what is not a matrix inside a layer loses nothing, whatever its shape. `auto` encodes a
+ * tensor with each of the candidates and takes the one with the fewest bytes of those whose
+ * relative error is at most `error`, of equals the first; a codec that refuses the tensor is passed
+ * over, and with `error: 0` only exact codecs stand for choice. That reads the tensor about fifty
+ * times and takes up to thirty times as long as encoding it with what is chosen. Throws
+ * `InvalidInputError` for a codec, a parameter or a scope that does not exist or is out of range,
+ * and `E_NO_SIBLINGS` for `like` with a codec that shares nothing.
  */
 export function createCodecChooser(choice: CodecChoice, context: EncodeContext): CodecChooser {
   const { scope, choose } = choice.codec === 'auto' ? auto(choice, context) : fixed(choice, context)
@@ -133,8 +133,8 @@ async function smallestWithin(
 }
 
 /**
- * What a candidate takes; infinite when that comes to `most`, when it is off by more than `error` or
- * when the tensor does not suit it.
+ * What a candidate takes; infinite when that comes to `most`, when it is off by more than `error`
+ * or when the tensor does not suit it.
  */
 async function bytesWithin(
   tensor: DeltaTensor,

@@ -19,10 +19,10 @@ export interface EditedTensor {
 }
 
 /**
- * Encodes an edited delta, then decodes it beside the one before the edit, from which the stored one
- * differs by what the edit and the codec did. The sections of a lossy codec are held meanwhile, those
- * of one tensor at a time; an exact codec stores the post weights' own bytes, so that its delta is
- * their difference from the base.
+ * Encodes an edited delta, then decodes it beside the one before the edit, from which the stored
+ * one differs by what the edit and the codec did. The sections of a lossy codec are held meanwhile,
+ * those of one tensor at a time; an exact codec stores the post weights' own bytes, so that its
+ * delta is their difference from the base.
  */
 export async function encodeEdited(
   { tensor, plain, codec }: EditedTensor,

@@ -4,8 +4,8 @@ import type { DeltaRoot, IndexNode } from './nodes.ts'
 
 /**
  * Checks what the fields of an index node say together: names in order and each once, sections that
- * fill the leaves without a gap or an overlap. A few bytes can then not claim to be many, and no leaf
- * holds bytes that nobody decodes. Throws `MalformedError` `E_BAD_MANIFEST`.
+ * fill the leaves without a gap or an overlap. A few bytes can then not claim to be many, and no
+ * leaf holds bytes that nobody decodes. Throws `MalformedError` `E_BAD_MANIFEST`.
  */
 export function checkLayout(node: IndexNode): void {
   checkOrder(node)

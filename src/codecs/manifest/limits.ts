@@ -1,6 +1,6 @@
 /**
- * Caps of the delta format. They are part of version 1: every reader refuses what exceeds them, so a
- * writer must keep them too. Sizes are bytes.
+ * Caps of the delta format. They are part of version 1: every reader refuses what exceeds them, so
+ * a writer must keep them too. Sizes are bytes.
  */
 
 const KIB = 1024
@@ -11,7 +11,9 @@ export const MAX_ROOT_BYTES = 64 * KIB
 /** Some 6,000 leaves or 1,000 tensors; small enough to decode without a pause. */
 export const MAX_INDEX_BYTES = 256 * KIB
 
-/** A block is verified as a whole, so a lying peer wastes at most this; the size of UnixFS leaves. */
+/**
+ * A block is verified as a whole, so a lying peer wastes at most this; the size of UnixFS leaves.
+ */
 export const MAX_LEAF_BYTES = 1024 * KIB
 
 /** What 256 KiB of links hold: a tensor, which no node divides, may take 5 GB when encoded. */

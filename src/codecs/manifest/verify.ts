@@ -45,8 +45,8 @@ export async function decodedDigest(
 }
 
 /**
- * Decodes a tensor and compares the hash. Throws `VerificationError` `E_DECODED_HASH` when it is not
- * the declared one, and `MalformedError` `E_BAD_ENCODING` when the sections do not decode.
+ * Decodes a tensor and compares the hash. Throws `VerificationError` `E_DECODED_HASH` when it is
+ * not the declared one, and `MalformedError` `E_BAD_ENCODING` when the sections do not decode.
  */
 export async function verifyTensor(
   codec: Codec,

@@ -33,7 +33,8 @@ export async function equalCount(
   const below = firsts.map(({ equals, equalsBefore }) => equals - 1 - equalsBefore)
   return {
     borders: firsts.map(({ magnitude }) => magnitude),
-    // A border's ties are counted from those of the border before it, if that has the same magnitude.
+    // A border's ties are counted from those of the border before it, if that has the same
+    // magnitude.
     ties: firsts.map(({ magnitude }, j) => {
       const isSame = firsts[j - 1]?.magnitude === magnitude
       return below[j]! - (isSame ? below[j - 1]! : 0)

@@ -4,10 +4,10 @@ import { allocateBuffers } from '../sections/block.ts'
 import type { Partition } from './partition.ts'
 
 /**
- * Blocks of least squared error (the Lloyd–Max quantiser), found as the global optimum instead of by
- * iterations: dynamic programming over a histogram of magnitudes, whose bins are 2⁻⁸ of an octave
- * wide and stand for their middles. Fewer blocks than asked for when fewer bins are used. f64
- * throughout. Wu, "Optimal quantization by matrix searching", J. Algorithms 12 (1991).
+ * Blocks of least squared error (the Lloyd–Max quantiser), found as the global optimum instead of
+ * by iterations: dynamic programming over a histogram of magnitudes, whose bins are 2⁻⁸ of an
+ * octave wide and stand for their middles. Fewer blocks than asked for when fewer bins are used.
+ * f64 throughout. Wu, "Optimal quantization by matrix searching", J. Algorithms 12 (1991).
  */
 export async function lloydMax(
   tensor: DeltaTensor,
@@ -55,7 +55,8 @@ function bestCuts(bins: readonly Bin[], blocks: number): number[] {
     return second[to]! - second[from]! - (sum * sum) / (weight[to]! - weight[from]!)
   }
 
-  // least[to]: of the bins before `to` in as many blocks as the round says; lastCut where the last begins.
+  // least[to]: of the bins before `to` in as many blocks as the round says; lastCut where the last
+  // begins.
   let least = Float64Array.from({ length: end + 1 }, (_, to) => (to === 0 ? 0 : errorOf(0, to)))
   const lastCuts: Uint16Array[] = []
   for (let round = 2; round <= blocks; round++) {

@@ -18,9 +18,9 @@ const ROUNDS = 24
 
 /**
  * The scales of each unit, plane by plane. Greedy: α_b is the mean magnitude of what the planes
- * before it leave, one pass each. Alternating: from there, the nearest signs for the scales, then the
- * scales of least squares for the signs, `ROUNDS` times or until nothing changes. f64; each scale is
- * rounded by `round` as soon as it is known.
+ * before it leave, one pass each. Alternating: from there, the nearest signs for the scales, then
+ * the scales of least squares for the signs, `ROUNDS` times or until nothing changes. f64; each
+ * scale is rounded by `round` as soon as it is known.
  */
 export async function fitScales(
   tensor: DeltaTensor,

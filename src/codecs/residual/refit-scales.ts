@@ -23,10 +23,10 @@ import { createLevelDecoder, createRounding, storeScales } from './unit-scales.t
 import { piecesOf } from './units.ts'
 
 /**
- * Stores a delta with the sign planes of `like`, a tensor that `residual` encoded, and scales of its
- * own: those of least squares for the given signs. What is stored differs from `like` in the section
- * of the scales alone, so that both share every leaf of the planes. Throws `IncompatibleError`
- * `E_SIBLING` for another codec or shape.
+ * Stores a delta with the sign planes of `like`, a tensor that `residual` encoded, and scales of
+ * its own: those of least squares for the given signs. What is stored differs from `like` in the
+ * section of the scales alone, so that both share every leaf of the planes. Throws
+ * `IncompatibleError` `E_SIBLING` for another codec or shape.
  */
 export async function refitScales(
   tensor: DeltaTensor,

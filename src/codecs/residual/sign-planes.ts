@@ -7,7 +7,9 @@ import { checkSize } from '../sections/encoding.ts'
 import { decodeMask, encodeMask, maskBytes, maskScratchBytes } from '../sections/mask.ts'
 import { createSectionReader } from '../sections/section-reader.ts'
 
-/** Sections `signs0` … `signs7` (sections/mask.ts): bit i of `signs` b is bit b of element i's code. */
+/**
+ * Sections `signs0` … `signs7` (sections/mask.ts): bit i of `signs` b is bit b of element i's code.
+ */
 const sectionOf = (plane: number): string => `signs${plane}`
 
 /** Stores the codes of one block; `room` holds 8 bitmaps. */

@@ -42,8 +42,8 @@ export type Basis = (plane: number, delta: Region, out: Region, row: number) => 
 
 /**
  * The scales, of the whole tensor (`units` 1) or of each row, that minimise
- * ‖X(Δ − Σ_p α_p S_p)ᵀ‖², in order of rows and planes. Inner products are sums in f64 as `dot` takes
- * them over a row, then over activations and rows in order. Throws `IncompatibleError`
+ * ‖X(Δ − Σ_p α_p S_p)ᵀ‖², in order of rows and planes. Inner products are sums in f64 as `dot`
+ * takes them over a row, then over activations and rows in order. Throws `IncompatibleError`
  * `E_CALIBRATION` when the activations do not fit the tensor.
  */
 export async function fitToActivations(

@@ -6,15 +6,18 @@ import { isWeightDType } from '../../tensors/dtype.ts'
 import { elementsOf, type TensorSpec } from '../../tensors/tensor.ts'
 import type { Calibration } from '../index.ts'
 
-/** 4096 samples of a layer with 16,384 inputs, as f32; they are in memory twice while scales are fitted. */
+/**
+ * 4096 samples of a layer with 16,384 inputs, as f32; they are in memory twice while scales are
+ * fitted.
+ */
 export const MAX_ACTIVATION_BYTES = 256 * 2 ** 20
 
 /**
  * The activations in a file that holds, under the name of a weight matrix, inputs which that matrix
  * was given: `[n, inputs]` in F32, BF16 or F16. All of its header is checked against the model's
  * tensors before anything is read; then one tensor is read at a time. Throws `InvalidInputError`
- * `E_CALIBRATION` for a name that the model does not have, a shape that does not fit, another dtype,
- * or more than `MAX_ACTIVATION_BYTES`.
+ * `E_CALIBRATION` for a name that the model does not have, a shape that does not fit, another
+ * dtype, or more than `MAX_ACTIVATION_BYTES`.
  */
 export function calibrationOf(
   file: Checkpoint,

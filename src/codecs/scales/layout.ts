@@ -3,7 +3,8 @@ import { elementsOf, rowElements } from '../../tensors/tensor.ts'
 
 /**
  * Which elements share a scale. A tensor is read as a matrix: the first dimension counts its rows
- * (outputs), all others together its columns (inputs); a tensor of one dimension or none is one row.
+ * (outputs), all others together its columns (inputs); a tensor of one dimension or none is one
+ * row.
  */
 export interface ScaleLayout {
   /** Elements of a row; of the whole tensor for `matrix`. */
@@ -42,7 +43,10 @@ export function scaleRange(layout: ScaleLayout, from: number, count: number) {
   return { at, first, end: first + runsTouched(count, at) }
 }
 
-/** The most scales that a block of so many elements uses: a row's end adds one to those of whole runs. */
+/**
+ * The most scales that a block of so many elements uses: a row's end adds one to those of whole
+ * runs.
+ */
 export function scalesPerBlock({ columns, run }: ScaleLayout, elements: number): number {
   return Math.min(elements, Math.ceil(elements / run) + Math.ceil(elements / columns) + 2)
 }

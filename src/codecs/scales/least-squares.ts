@@ -1,7 +1,7 @@
 /**
  * Solves G·x = h for a symmetric, positive semidefinite G of n × n by LDLᵀ in f64. An unknown that
- * depends on those before it (its pivot is below 10⁻¹² of its diagonal) becomes 0, which still gives
- * least squares.
+ * depends on those before it (its pivot is below 10⁻¹² of its diagonal) becomes 0, which still
+ * gives least squares.
  */
 export function solveNormalEquations(gram: Float64Array, right: Float64Array): Float64Array {
   const n = right.length
@@ -32,5 +32,7 @@ export function solveNormalEquations(gram: Float64Array, right: Float64Array): F
   return solution
 }
 
-/** Well above what n roundings of f64 leave of a pivot that is 0, for the few unknowns there are. */
+/**
+ * Well above what n roundings of f64 leave of a pivot that is 0, for the few unknowns there are.
+ */
 const DEPENDENT = 1e-12

@@ -19,9 +19,9 @@ export interface MeanScales {
 }
 
 /**
- * Mean magnitudes in f64 by one pass: Σ|Δ| ÷ n, where n counts the elements that are not zero or all
- * of them; 0 where n is 0. A run is summed piece by piece, one piece per block, a column element by
- * element.
+ * Mean magnitudes in f64 by one pass: Σ|Δ| ÷ n, where n counts the elements that are not zero or
+ * all of them; 0 where n is 0. A run is summed piece by piece, one piece per block, a column
+ * element by element.
  */
 export async function meanScales(
   tensor: DeltaTensor,

@@ -17,8 +17,8 @@ import { positionOf, type ScaleLayout, scaleRange, scalesPerBlock } from './layo
 
 /**
  * Section: the scales in order (of rows from the first to the last, of a row's groups from left to
- * right), each a finite number ≥ 0 in the dtype of the scales; several as `sections/values.ts` stores
- * them, a single one as it is.
+ * right), each a finite number ≥ 0 in the dtype of the scales; several as `sections/values.ts`
+ * stores them, a single one as it is.
  */
 export const SCALES = 'scale'
 
@@ -126,7 +126,9 @@ export async function openScales(
   }
 }
 
-/** The F32 scale of a whole tensor, 0 for an empty one; throws `MalformedError` `E_BAD_ENCODING`. */
+/**
+ * The F32 scale of a whole tensor, 0 for an empty one; throws `MalformedError` `E_BAD_ENCODING`.
+ */
 export async function readMatrixScale({ shape }: TensorSpec, sections: Sections): Promise<number> {
   const bytes = elementsOf(shape) === 0 ? 0 : 4
   checkSize(sections, SCALES, bytes)

@@ -4,7 +4,9 @@ import { badEncoding } from './encoding.ts'
 export interface BitWriter {
   /** The lowest `count` ≤ 16 bits of `value`. */
   write(value: number, count: number): void
-  /** A whole number ≥ 0 by the Elias γ code of value + 1: 1 bit for 0, 3 for 1 and 2, 5 for 3 to 6. */
+  /**
+   * A whole number ≥ 0 by the Elias γ code of value + 1: 1 bit for 0, 3 for 1 and 2, 5 for 3 to 6.
+   */
   writeGamma(value: number): void
   /** Bits so far. */
   readonly length: number
@@ -38,7 +40,9 @@ export function createBitWriter(): BitWriter {
   }
 }
 
-/** Reads what a `BitWriter` wrote; throws `MalformedError` `E_BAD_ENCODING` behind the last byte. */
+/**
+ * Reads what a `BitWriter` wrote; throws `MalformedError` `E_BAD_ENCODING` behind the last byte.
+ */
 export interface BitReader {
   read(count: number): number
   /** A number below 2¹⁶ − 1. */

@@ -13,8 +13,8 @@ export function clearPadding(bits: Region, count: number): void {
 }
 
 /**
- * Fills `bits` with the next `count` bits of a section; throws `MalformedError` `E_BAD_ENCODING` when
- * they end early or a bit behind the last one is 1.
+ * Fills `bits` with the next `count` bits of a section; throws `MalformedError` `E_BAD_ENCODING`
+ * when they end early or a bit behind the last one is 1.
  */
 export async function readBitmap(
   reader: SectionReader,

@@ -20,8 +20,8 @@ export interface ChosenModels extends ExponentModels {
 export const MAX_MODELS_BYTES = 16_384
 
 /**
- * A distribution can save what tables take and hardly more. Where that is less than so large a share,
- * as for millions of elements, it is not fitted, which takes milliseconds.
+ * A distribution can save what tables take and hardly more. Where that is less than so large a
+ * share, as for millions of elements, it is not fitted, which takes milliseconds.
  */
 const WORTH = 1 / 512
 
@@ -41,8 +41,8 @@ export function chooseModels(dtype: WeightDType, counts: Uint32Array): ChosenMod
 }
 
 /**
- * No models from no bytes. Throws `MalformedError` `E_BAD_ENCODING` unless `bytes` is exactly what some
- * models are stored as.
+ * No models from no bytes. Throws `MalformedError` `E_BAD_ENCODING` unless `bytes` is exactly what
+ * some models are stored as.
  */
 export function readModels(dtype: WeightDType, bytes: Uint8Array): ExponentModels {
   if (bytes.length === 0) return { models: [], map: new Uint8Array(EXPONENTS) }

@@ -5,9 +5,9 @@ import { log2 } from './log2.ts'
 /**
  * The frequencies of up to 256 symbols in one rANS model: whole numbers that add up to 2^bits.
  *
- * Stored are the last and the commonest symbol, each as the zigzag-coded difference from that of the
- * frequencies before (at first 0) in γ code, and then, in order up to the last, every symbol but the
- * commonest, which takes what the others leave:
+ * Stored are the last and the commonest symbol, each as the zigzag-coded difference from that of
+ * the frequencies before (at first 0) in γ code, and then, in order up to the last, every symbol
+ * but the commonest, which takes what the others leave:
  *
  * - the length of its frequency in bits, 0 for a symbol that does not occur, as the zigzag-coded
  *   difference from the length before it that was not 0 (at first ⌊bits ÷ 2⌋) in γ code;

@@ -4,8 +4,8 @@ const KEPT = 4096
 const kept = new Float64Array(KEPT + 1)
 
 /**
- * Binary logarithm of a whole number of at least 1, within 2⁻¹⁰. What an encoder chooses decides bytes,
- * and `Math.log2` differs between machines: this is made of products alone.
+ * Binary logarithm of a whole number of at least 1, within 2⁻¹⁰. What an encoder chooses decides
+ * bytes, and `Math.log2` differs between machines: this is made of products alone.
  */
 export function log2(n: number): number {
   let halvings = 0
@@ -17,7 +17,10 @@ export function log2(n: number): number {
   return halvings + kept[n]!
 }
 
-/** Each squaring of a number in [1, 2) moves the next binary digit of its logarithm before the point. */
+/**
+ * Each squaring of a number in [1, 2) moves the next binary digit of its logarithm before the
+ * point.
+ */
 function bySquares(n: number): number {
   let result = 31 - Math.clz32(n)
   let rest = n / 2 ** result

@@ -20,7 +20,8 @@ import type { SectionReader } from './section-reader.ts'
  *
  * For independent bits one of the two is within 2.5 % of their entropy, at any density: gaps where
  * ones or zeros are rare, the plane in between. Where they come in runs, as in rows that a training
- * touched, the plane is far below it. Neither is ever longer than the bitmap, which is gaps of order 0.
+ * touched, the plane is far below it. Neither is ever longer than the bitmap, which is gaps of
+ * order 0.
  */
 const BITMAP = 0
 const OF_ZEROS = 0x10

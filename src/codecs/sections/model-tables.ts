@@ -10,12 +10,12 @@ import {
 } from './frequencies.ts'
 
 /**
- * Models whose frequencies are stored. Neighbouring exponents share one where the bits that two would
- * save are fewer than those of a second table.
+ * Models whose frequencies are stored. Neighbouring exponents share one where the bits that two
+ * would save are fewer than those of a second table.
  *
- * Stored are, in γ code, the number of models − 1; for each but the last the lowest exponent that it
- * serves, the first in 8 bits, the others as the difference from the one before − 1 in γ code; and for
- * each 2 bits of precision and its frequencies. The first serves the highest exponents.
+ * Stored are, in γ code, the number of models − 1; for each but the last the lowest exponent that
+ * it serves, the first in 8 bits, the others as the difference from the one before − 1 in γ code;
+ * and for each 2 bits of precision and its frequencies. The first serves the highest exponents.
  */
 export interface ModelTables extends ExponentModels {
   readonly tables: readonly Frequencies[]

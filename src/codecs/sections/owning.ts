@@ -2,8 +2,8 @@
 export type Own = <T extends Disposable | { close(): void }>(part: T) => T
 
 /**
- * What `make` gives, made of parts that hold memory. Those that it hands to `own` are given back, the
- * last first, when `make` fails, and else by the `close` that it is given.
+ * What `make` gives, made of parts that hold memory. Those that it hands to `own` are given back,
+ * the last first, when `make` fails, and else by the `close` that it is given.
  */
 export async function owning<T>(make: (own: Own, close: () => void) => T | Promise<T>): Promise<T> {
   const parts: (Disposable | { close(): void })[] = []

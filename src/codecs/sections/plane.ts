@@ -19,8 +19,9 @@ import type { SectionReader } from './section-reader.ts'
  *     01 symbols         as they are
  *     02 length rest     rANS: `length` (u16, little endian) bytes of table and words
  *
- * So the frame of n symbols has 2 to n + 1 bytes. n is known from outside: a decoder never allocates
- * more. The table is 4 bits of `bits` − 1, 4 of `precision` and the frequencies (`frequencies.ts`).
+ * So the frame of n symbols has 2 to n + 1 bytes. n is known from outside: a decoder never
+ * allocates more. The table is 4 bits of `bits` − 1, 4 of `precision` and the frequencies
+ * (`frequencies.ts`).
  */
 const CONSTANT = 0
 const PLAIN = 1

@@ -7,8 +7,9 @@ import { bitmapBytes } from './bits.ts'
 import { checkSigns, openSigns, type SignReader } from './signs.ts'
 
 /**
- * Sign times scale on a device. Bitmaps are brought there as one f32 per byte, an eighth of the delta,
- * and taken apart by products with powers of 2 and floors, which are exact: no graph has shifts on a GPU.
+ * Sign times scale on a device. Bitmaps are brought there as one f32 per byte, an eighth of the
+ * delta, and taken apart by products with powers of 2 and floors, which are exact: no graph has
+ * shifts on a GPU.
  */
 export function signGraph(
   kernels: Kernels,

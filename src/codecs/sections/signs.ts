@@ -16,11 +16,11 @@ export const zeros = {
 } as const
 
 /**
- * The signs of a tensor, block by block. Section `nonzero`: bit i is 1 where Δᵢ ≠ 0, there only with
- * `zeros: keep` and only if the tensor has both a zero and a value that is not. Section `signs`: one
- * bit for each element, or for each that `nonzero` has, 1 where Δᵢ ≥ 0; nothing for a block without
- * any. The bits of a block are a frame of `mask.ts` in both. Neither depends on any magnitude, so that
- * siblings share their bytes.
+ * The signs of a tensor, block by block. Section `nonzero`: bit i is 1 where Δᵢ ≠ 0, there only
+ * with `zeros: keep` and only if the tensor has both a zero and a value that is not. Section
+ * `signs`: one bit for each element, or for each that `nonzero` has, 1 where Δᵢ ≥ 0; nothing for a
+ * block without any. The bits of a block are a frame of `mask.ts` in both. Neither depends on any
+ * magnitude, so that siblings share their bytes.
  */
 export interface Signs {
   /** Of the current block: 1 where an element counts as positive; where it is kept as 0, either. */
@@ -106,7 +106,9 @@ export function openSigns(
   }
 }
 
-/** Whether there is a section `nonzero`; throws `MalformedError` `E_BAD_ENCODING` for wrong sizes. */
+/**
+ * Whether there is a section `nonzero`; throws `MalformedError` `E_BAD_ENCODING` for wrong sizes.
+ */
 export function checkSigns(
   { shape }: TensorSpec,
   sections: Sections,

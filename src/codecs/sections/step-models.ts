@@ -7,13 +7,13 @@ import { powerOfTwo, valueAt, type WeightFormat, weightFormats } from './ordered
 import { studentBelow } from './student.ts'
 
 /**
- * Models of the differences that post − base has where it is σ times Student's t, whatever the base:
- * training moves weights of all sizes alike. How many representable steps that is follows from the
- * exponent of the base, so that a few numbers give the models of all exponents.
+ * Models of the differences that post − base has where it is σ times Student's t, whatever the
+ * base: training moves weights of all sizes alike. How many representable steps that is follows
+ * from the exponent of the base, so that a few numbers give the models of all exponents.
  *
  * Stored are: 2 bits that name the degrees of freedom among `FREEDOMS`; 4 log₂ σ + 1024 in 11 bits;
- * the last symbol that occurs and the highest exponent, in 8 bits each; the number of exponents − 1 in
- * γ code, of which the lowest also serves those below it, the highest those above.
+ * the last symbol that occurs and the highest exponent, in 8 bits each; the number of exponents − 1
+ * in γ code, of which the lowest also serves those below it, the highest those above.
  */
 export interface Steps {
   /** Index in `FREEDOMS`. */
@@ -53,8 +53,8 @@ export function fitSteps(
     }, 0)
   }
 
-  // The commonest exponent alone says roughly how large steps are, between a fraction of what can be
-  // represented and a multiple of the weights themselves; a few say exactly.
+  // The commonest exponent alone says roughly how large steps are, between a fraction of what can
+  // be represented and a multiple of the weights themselves; a few say exactly.
   const common = rows.toSorted((a, b) => b.total - a.total).slice(0, FITTED)
   const size = 4 * (common[0]!.exponent - format.bias)
   let best = { freedom: 1, quarters: size, cost: Infinity }

@@ -1,8 +1,7 @@
 /**
- * The distribution function of Student's t with an even number of degrees of freedom, which is made of
- * sums, products, quotients and a root alone and so is the same on every machine: with
- * s = t ÷ √(ν + t²), it is ½ + ½ s Σ_{k < ν/2} C(2k, k) ((1 − s²) ÷ 4)ᵏ (Abramowitz and Stegun,
- * 26.7.4).
+ * The distribution function of Student's t with an even number of degrees of freedom, which is made
+ * of sums, products, quotients and a root alone and so is the same on every machine: with s = t ÷
+ * √(ν + t²), it is ½ + ½ s Σ_{k < ν/2} C(2k, k) ((1 − s²) ÷ 4)ᵏ (Abramowitz and Stegun, 26.7.4).
  */
 export function studentBelow(t: number, freedom: number): number {
   const square = freedom + t * t

@@ -7,9 +7,9 @@ import { decodePlane, encodePlane } from './plane.ts'
 import type { SectionReader } from './section-reader.ts'
 
 /**
- * A section of values in order, in batches of `BLOCK_ELEMENTS` and a last one of what is left. A batch
- * is one frame (`plane.ts`) per byte plane of `Kernels.splitPlanes`, lowest first: the highest holds
- * the exponents, which are skewed, so that values take the entropy of their bytes.
+ * A section of values in order, in batches of `BLOCK_ELEMENTS` and a last one of what is left. A
+ * batch is one frame (`plane.ts`) per byte plane of `Kernels.splitPlanes`, lowest first: the
+ * highest holds the exponents, which are skewed, so that values take the entropy of their bytes.
  */
 
 /** The least and the most bytes of a section of so many values. */

@@ -197,8 +197,8 @@ export function bitAt(bits: usize, i: u32): u32 {
 }
 
 /**
- * Bits `from … from + 64`, those behind `count` 0, and all others the other way round with `flip`. May
- * read up to 7 bytes past the last: every region is followed by padding.
+ * Bits `from … from + 64`, those behind `count` 0, and all others the other way round with `flip`.
+ * May read up to 7 bytes past the last: every region is followed by padding.
  */
 export function wordAt(bits: usize, from: u32, count: u32, flip: u32): u64 {
   const word = load<u64>(bits + (from >> 3)) ^ (flip ? <u64>-1 : 0)

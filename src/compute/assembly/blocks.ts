@@ -1,6 +1,6 @@
 /**
- * Magnitudes in blocks: which of a list of ascending borders an element has passed, sums by block and
- * values by block.
+ * Magnitudes in blocks: which of a list of ascending borders an element has passed, sums by block
+ * and values by block.
  */
 
 /**

@@ -59,7 +59,9 @@ export function narrowBf16(source: usize, out: usize, count: u32): void {
   memory.copy(out, converted, left << 1)
 }
 
-/** In each lane the bits of a BF16; takes 1, 0x7fff and 0x0040 in every lane, held outside a loop. */
+/**
+ * In each lane the bits of a BF16; takes 1, 0x7fff and 0x0040 in every lane, held outside a loop.
+ */
 export function brainsOf(floats: v128, one: v128, belowHalf: v128, quiet: v128): v128 {
   const nan = f32x4.ne(floats, floats)
   const half = i32x4.add(belowHalf, v128.and(i32x4.shr_u(floats, 16), one))

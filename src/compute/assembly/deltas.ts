@@ -1,6 +1,7 @@
 /**
- * Between weights of any dtype and their f32 differences, in one walk over memory: pieces go through
- * room that stays in the first-level cache, and BF16, which models are mostly in, through registers.
+ * Between weights of any dtype and their f32 differences, in one walk over memory: pieces go
+ * through room that stays in the first-level cache, and BF16, which models are mostly in, through
+ * registers.
  */
 
 import { brainsOf, narrowBf16, narrowF16, widenBf16, widenF16 } from './convert'

@@ -57,8 +57,9 @@ export function encodeSymbols(
 }
 
 /**
- * Whatever the bytes are, it reads only `input … end` and writes only `count` symbols. Gives the end of
- * the words it read, or 0 when they are too few or a state does not end where encoding began.
+ * Whatever the bytes are, it reads only `input … end` and writes only `count` symbols. Gives the
+ * end of the words it read, or 0 when they are too few or a state does not end where encoding
+ * began.
  */
 export function decodeSymbols(
   input: usize,

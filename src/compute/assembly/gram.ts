@@ -6,8 +6,8 @@ import { edgeAt, long, pack, rightAt, short } from './pack'
 
 /**
  * out (size × size, f64) = the products of all pairs of `size` vectors of `inner` elements, on and
- * above the diagonal, of rows `first` … `first + count`; the tiles that the diagonal crosses are whole.
- * Products of two f32 are exact.
+ * above the diagonal, of rows `first` … `first + count`; the tiles that the diagonal crosses are
+ * whole. Products of two f32 are exact.
  */
 export function gram(
   x: usize,

@@ -1,7 +1,7 @@
 /**
  * Whole numbers in groups that share a scale: runs of a row of `columns`, as in `runs.ts`. A call
- * begins at any column of a row; the first entry of what is kept per group belongs to the group of the
- * first element.
+ * begins at any column of a row; the first entry of what is kept per group belongs to the group of
+ * the first element.
  */
 
 export function groupExtremes(
@@ -111,7 +111,9 @@ export function dequantise(
   }
 }
 
-/** Eight codes fill `bits` bytes. Writes whole words: `out` has 8 bytes more than the codes take. */
+/**
+ * Eight codes fill `bits` bytes. Writes whole words: `out` has 8 bytes more than the codes take.
+ */
 export function packCodes(codes: usize, out: usize, count: u32, bits: u32): void {
   for (let i: u32 = 0; i < count; i += 8, out += bits) {
     let word: u64 = 0

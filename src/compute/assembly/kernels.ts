@@ -4,8 +4,9 @@
  * multiply-add, no reordering of sums. Loops work on whole vectors and finish one element at a time
  * with the same arithmetic, so a split never shows. Nothing is written past `count`.
  *
- * Every thread is an instance over the same memory: what a call puts aside goes where `first-page.ts`
- * has room for its thread, and there is no static data, which a new instance would write again.
+ * Every thread is an instance over the same memory: what a call puts aside goes where
+ * `first-page.ts` has room for its thread, and there is no static data, which a new instance would
+ * write again.
  */
 
 export {

@@ -1,8 +1,8 @@
 /**
- * Matrix products after Goto and van de Geijn (ACM TOMS 34, 2008): blocks of both factors are packed
- * into panels that stay in the caches, tiles of the result in registers. An element's sum runs over
- * the inner index in order, product and sum rounded separately, whatever the blocks: a later block
- * goes on where the one before has stored the sum.
+ * Matrix products after Goto and van de Geijn (ACM TOMS 34, 2008): blocks of both factors are
+ * packed into panels that stay in the caches, tiles of the result in registers. An element's sum
+ * runs over the inner index in order, product and sum rounded separately, whatever the blocks: a
+ * later block goes on where the one before has stored the sum.
  *
  * Element (i, j) of a matrix lies at `row · i + column · j` bytes; one of the two strides is 4.
  */
@@ -28,7 +28,8 @@ export function multiply(
     for (let i: u32 = 0; i < rows; i++) memory.fill(out + i * outRow, 0, columns << 2)
     return
   }
-  // The right factor's panels fill their room; four rows of the left one, the edge's, fit into theirs.
+  // The right factor's panels fill their room; four rows of the left one, the edge's, fit into
+  // theirs.
   const deep = min(rightElements / min((columns + 7) & ~7, wide), leftElements / 4)
   const innerBlock = leftInner == 4 ? deep : short
   for (let j: u32 = 0; j < columns; j += wide) {

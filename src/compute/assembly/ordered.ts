@@ -2,9 +2,9 @@
  * Exact differences: bit patterns as whole numbers in the order of their values, subtracted modulo
  * 2^width and counted away from zero, which is backwards where the base is negative.
  *
- * A magnitude is a token, which holds its length and its highest three bits, and the bits below those,
- * which go to `extra`. The symbol is 2 · token − 1 away from zero and 2 · token towards it or at 0.
- * `width` is 16 or 32; `shift` are the bits below the exponent.
+ * A magnitude is a token, which holds its length and its highest three bits, and the bits below
+ * those, which go to `extra`. The symbol is 2 · token − 1 away from zero and 2 · token towards it
+ * or at 0. `width` is 16 or 32; `shift` are the bits below the exponent.
  */
 
 export function splitDifference(

@@ -1,6 +1,6 @@
 /**
- * Panels of vectors for products of matrices. Element k of vector i lies at `vector · i + element · k`
- * bytes; one of the two strides is 4.
+ * Panels of vectors for products of matrices. Element k of vector i lies at `vector · i + element ·
+ * k` bytes; one of the two strides is 4.
  */
 
 /** Elements of the left factor and of the right one that are packed at a time. */

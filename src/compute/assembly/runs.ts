@@ -1,6 +1,7 @@
 /**
- * Magnitudes summed over the elements that share a scale, and scales spread over them. Elements share
- * a scale in *runs*, which a row's end cuts short, or by *column*. A call begins at any column of a row.
+ * Magnitudes summed over the elements that share a scale, and scales spread over them. Elements
+ * share a scale in *runs*, which a row's end cuts short, or by *column*. A call begins at any
+ * column of a row.
  */
 
 import { sumMagnitudes } from './reduce'

@@ -38,7 +38,9 @@ function keepFrom(x: usize, out: usize, count: u32, threshold: u32, withTies: bo
   return withTies ? found : 0
 }
 
-/** Keeps what is above the threshold and the first `left` that equal it; gives how many are left. */
+/**
+ * Keeps what is above the threshold and the first `left` that equal it; gives how many are left.
+ */
 function keepFirst(x: usize, out: usize, count: u32, threshold: u32, left: u32): u32 {
   const end = out + (count << 2)
   for (; out < end; x += 4, out += 4) left = keepOne(x, out, threshold, left)
@@ -53,7 +55,10 @@ function keepOne(x: usize, out: usize, threshold: u32, left: u32): u32 {
   return left - u32(tied)
 }
 
-/** Between the two tables of a histogram, which even and odd elements take: equal ones then wait less. */
+/**
+ * Between the two tables of a histogram, which even and odd elements take: equal ones then wait
+ * less.
+ */
 const otherTable: usize = 0x40000
 
 /** Adds to counts by the highest 16 bits: bit 15 of an element moves to bit 2 of a pointer. */
@@ -97,7 +102,9 @@ export function histogramLow(x: usize, count: u32, high: u32, counts: usize): vo
   }
 }
 
-/** A table of 32,768 counters for each slot in 1 … `tables`, which stands at an element's high bits. */
+/**
+ * A table of 32,768 counters for each slot in 1 … `tables`, which stands at an element's high bits.
+ */
 export function histogramSlots(
   x: usize,
   count: u32,

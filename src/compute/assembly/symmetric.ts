@@ -1,6 +1,6 @@
 /**
- * Steps of the eigenvalue problem of a symmetric matrix in f64, whose rows lie `stride` bytes apart.
- * Sums run in four lanes, each over every fourth element, which are added at the end.
+ * Steps of the eigenvalue problem of a symmetric matrix in f64, whose rows lie `stride` bytes
+ * apart. Sums run in four lanes, each over every fourth element, which are added at the end.
  */
 
 /** out = the product of a matrix with `x`. It is symmetric: of row i only i … size − 1 are read. */
@@ -90,8 +90,9 @@ function sumOf(even: v128, odd: v128): f64 {
 }
 
 /**
- * Rotates row r with row r − 1 by the first cosine and sine, r − 1 with r − 2 by the next, and so on up
- * the `columns` of `rotations` + 1 rows, of which `z` is the last: (a, b) becomes (c·a − s·b, s·a + c·b).
+ * Rotates row r with row r − 1 by the first cosine and sine, r − 1 with r − 2 by the next, and so
+ * on up the `columns` of `rotations` + 1 rows, of which `z` is the last: (a, b) becomes (c·a − s·b,
+ * s·a + c·b).
  */
 export function rotateRows(
   z: usize,

@@ -13,9 +13,13 @@ export interface BitsKernels {
   applySigns(bits: Region, out: Region, count: number): void
   /** Where bits[i] = 0, out[i] = +0. */
   clearByBits(bits: Region, out: Region, count: number): void
-  /** Copies x[i] with bits[i] = 1 to the front of `out`, not x itself, in order; returns how many. */
+  /**
+   * Copies x[i] with bits[i] = 1 to the front of `out`, not x itself, in order; returns how many.
+   */
   compact(x: Region, bits: Region, out: Region, count: number): number
-  /** The inverse: spreads the next values over the set bits, +0 elsewhere; returns how many it used. */
+  /**
+   * The inverse: spreads the next values over the set bits, +0 elsewhere; returns how many it used.
+   */
   expand(values: Region, bits: Region, out: Region, count: number): number
   /** Number of ones among the first `count` bits. */
   countBits(bits: Region, count: number): number

@@ -1,7 +1,10 @@
 import { BLOCK_ELEMENTS } from '../../tensors/blocks.ts'
 import type { Region } from './region.ts'
 
-/** What kernels with sums in f64 need besides: the pointer of 32 KiB for the sums of a call's blocks. */
+/**
+ * What kernels with sums in f64 need besides: the pointer of 32 KiB for the sums of a call's
+ * blocks.
+ */
 export interface BlockSumsExports {
   readonly scratch: { readonly value: number }
 }

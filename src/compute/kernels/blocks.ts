@@ -9,7 +9,9 @@ export interface BlocksKernels {
    * borders; one of `NO_BORDER` is never passed.
    */
   assignBlocks(x: Region, indexes: Region, count: number, borders: Borders): void
-  /** Adds x (or |x|) and 1 to the pair of f64 of its index in `sums`, one element after the other. */
+  /**
+   * Adds x (or |x|) and 1 to the pair of f64 of its index in `sums`, one element after the other.
+   */
   sumBlocks(x: Region, indexes: Region, count: number, sums: Region): void
   sumMagnitudeBlocks(x: Region, indexes: Region, count: number, sums: Region): void
   /** out[i] = values[indexes[i]] for 256 f32; returns the highest index. */

@@ -3,13 +3,13 @@ import { holdBits, type Region } from './region.ts'
 /** What `compact` and `expand` do to values, done to bits. */
 export interface CompactBitsKernels {
   /**
-   * Copies the bits that are 1 in `mask` to the front of `out`, another region, in order; spare bits
-   * of its last byte are 0. Returns how many.
+   * Copies the bits that are 1 in `mask` to the front of `out`, another region, in order; spare
+   * bits of its last byte are 0. Returns how many.
    */
   compactBits(bits: Region, mask: Region, out: Region, count: number): number
   /**
-   * The inverse: spreads the next bits over the ones of `mask`, 0 elsewhere and behind the last, into
-   * another region; returns how many it used.
+   * The inverse: spreads the next bits over the ones of `mask`, 0 elsewhere and behind the last,
+   * into another region; returns how many it used.
    */
   expandBits(bits: Region, mask: Region, out: Region, count: number): number
 }

@@ -5,12 +5,12 @@ import { FLOAT, type Splits } from './split.ts'
 /** The vote and the mean of TIES. */
 export interface ElectKernels {
   /**
-   * TIES' last two steps over already trimmed inputs: elect the sign of each element and average the
-   * inputs that agree with it, times `lambda`.
-   * `weights` multiply the inputs before the election when `weighted`, otherwise only in the mean.
-   * Election: the sign of the sum; a sum of 0 elects `zeroSign`.
-   * out = lambda · Σ agreeing (w·x) ÷ Σ agreeing w, in f32, in input order; 0 where none agrees.
-   * `normalize: false` leaves out the division, and so do weights that cancel to less than 10⁻⁸.
+   * TIES' last two steps over already trimmed inputs: elect the sign of each element and average
+   * the inputs that agree with it, times `lambda`. `weights` multiply the inputs before the
+   * election when `weighted`, otherwise only in the mean. Election: the sign of the sum; a sum of 0
+   * elects `zeroSign`. out = lambda · Σ agreeing (w·x) ÷ Σ agreeing w, in f32, in input order; 0
+   * where none agrees. `normalize: false` leaves out the division, and so do weights that cancel to
+   * less than 10⁻⁸.
    */
   electAndMerge(inputs: readonly Region[], out: Region, count: number, options: ElectAndMerge): void
 }
@@ -27,7 +27,10 @@ export interface ElectAndMerge {
 export interface ElectExports {
   /** The pointer of 32 KiB that hold tables during a call. */
   readonly scratch: { readonly value: number }
-  /** Expects the inputs' pointers in `table`, their f32 weights right behind; begins at element `first`. */
+  /**
+   * Expects the inputs' pointers in `table`, their f32 weights right behind; begins at element
+   * `first`.
+   */
   electAndMerge(
     table: number,
     inputs: number,

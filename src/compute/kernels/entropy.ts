@@ -2,9 +2,9 @@ import { InvalidInputError } from '../../errors.ts'
 import { holds, type Region } from './region.ts'
 
 /**
- * Static rANS with one model per context. The symbol of element i is byte i of `symbols`, its context
- * byte i of `contexts`; every context must be below the number of models, and to encode, every symbol
- * have a frequency in its model.
+ * Static rANS with one model per context. The symbol of element i is byte i of `symbols`, its
+ * context byte i of `contexts`; every context must be below the number of models, and to encode,
+ * every symbol have a frequency in its model.
  */
 export interface EntropyKernels {
   /** Adds to `counts`, 256 u32 per context, how often each symbol occurs. */
@@ -23,8 +23,8 @@ export interface EntropyKernels {
     out: Region,
   ): number
   /**
-   * The inverse. It reads no more than `coded.bytes` and gives how many it used, or 0 for bytes that
-   * `encodeSymbols` cannot have written.
+   * The inverse. It reads no more than `coded.bytes` and gives how many it used, or 0 for bytes
+   * that `encodeSymbols` cannot have written.
    */
   decodeSymbols(coded: CodedSymbols, models: SymbolModels, symbols: Region, count: number): number
 }
@@ -49,7 +49,9 @@ export function modelBytes(bits: number): number {
   return COUNTS_BYTES + 2 ** bits
 }
 
-/** Four states, and at most one word per symbol; one more is written before it is known to count. */
+/**
+ * Four states, and at most one word per symbol; one more is written before it is known to count.
+ */
 export function encodedCapacity(count: number): number {
   return 16 + 2 * count + 2
 }

@@ -1,10 +1,10 @@
 import { holdBits, holds, type Region } from './region.ts'
 
 /**
- * Golomb–Rice codes of a bitmap: before every one the number of zeros since the last, its quotient by
- * 2^order as that many 0 bits and a 1, then its `order` lowest bits; after the last one as many 0 bits
- * as no quotient can have any more. Bits fill bytes from the lowest. Order 0 is the bitmap itself.
- * `ones: false` codes the gaps between zeros instead.
+ * Golomb–Rice codes of a bitmap: before every one the number of zeros since the last, its quotient
+ * by 2^order as that many 0 bits and a 1, then its `order` lowest bits; after the last one as many
+ * 0 bits as no quotient can have any more. Bits fill bytes from the lowest. Order 0 is the bitmap
+ * itself. `ones: false` codes the gaps between zeros instead.
  */
 export interface GapCode {
   readonly ones: boolean
@@ -25,8 +25,8 @@ export interface GapsKernels {
   /** Writes ⌈gapBits ÷ 8⌉ bytes and returns how many; `out` has `GAP_SPARE_BYTES` more. */
   encodeGaps(bits: Region, count: number, code: GapCode, out: Region): number
   /**
-   * Fills `bits` from the first `bytes` bytes of `source` and returns how many of them it used, or −1
-   * when they end early, leave the bitmap, or end in bits that are not 0.
+   * Fills `bits` from the first `bytes` bytes of `source` and returns how many of them it used, or
+   * −1 when they end early, leave the bitmap, or end in bits that are not 0.
    */
   decodeGaps(source: Region, bytes: number, bits: Region, count: number, code: GapCode): number
 }

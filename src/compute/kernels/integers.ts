@@ -12,8 +12,8 @@ export interface IntegersKernels {
   /** Widens [low, high] of each group by the values of x. */
   groupExtremes(x: Region, count: number, at: RunPosition, lows: Region, highs: Region): void
   /**
-   * codes[i] = round(x[i] ÷ scale) + zero, between `first` and `last`, one byte each: the division in
-   * f32, rounding half to even. A group whose scale is 0 holds zeros.
+   * codes[i] = round(x[i] ÷ scale) + zero, between `first` and `last`, one byte each: the division
+   * in f32, rounding half to even. A group whose scale is 0 holds zeros.
    */
   quantise(
     x: Region,

@@ -6,8 +6,8 @@ import { BIT, FLOAT, type Splits } from './split.ts'
 /** Masks, drawn from a seed or given as bits. */
 export interface MaskKernels {
   /**
-   * Generalised DARE over elements `from … from+count` of the tensor whose mask has `key`: an element
-   * whose Philox word is below `threshold` (in [0, 2³²]) becomes `dropped · x`, every other
+   * Generalised DARE over elements `from … from+count` of the tensor whose mask has `key`: an
+   * element whose Philox word is below `threshold` (in [0, 2³²]) becomes `dropped · x`, every other
    * `kept · x`. A factor of 0 gives +0 whatever the sign, a factor of 1 keeps the bits. `from` is a
    * multiple of 4.
    */

@@ -2,27 +2,30 @@ import { InvalidInputError } from '../../errors.ts'
 import { holds, type Region } from './region.ts'
 import type { Splits } from './split.ts'
 
-/** Room of a product for packed blocks of its factors and one tile, as assembly/pack.ts lays it out. */
+/**
+ * Room of a product for packed blocks of its factors and one tile, as assembly/pack.ts lays it out.
+ */
 export const PACK_BYTES = (8192 + 32_768) * 4 + 128
 
 /** Products of matrices in f32, and of vectors with each other in f64. */
 export interface MatrixKernels {
   /**
    * out = left · right. Each element is ((0 + l₀·r₀) + l₁·r₁) + … in the order of the inner index,
-   * every product and sum rounded to f32: the same bytes however the matrices are cut. `out` is row by
-   * row and overlaps neither factor; `packs` has `PACK_BYTES` that are anything before and after.
+   * every product and sum rounded to f32: the same bytes however the matrices are cut. `out` is row
+   * by row and overlaps neither factor; `packs` has `PACK_BYTES` that are anything before and
+   * after.
    */
   multiply(left: Matrix, right: Matrix, out: Matrix, packs: Region): void
   /**
-   * The products of all pairs of rows of `x`, rows × rows f64 in `out`, of which it gives a view: exact
-   * products, summed in f64 in a fixed order.
+   * The products of all pairs of rows of `x`, rows × rows f64 in `out`, of which it gives a view:
+   * exact products, summed in f64 in a fixed order.
    */
   gram(x: Matrix, out: Region, packs: Region): Float64Array
 }
 
 /**
- * Numbers of a region as a matrix: element (i, j) is the f32 at `at + rowStep · i + columnStep · j`.
- * One of the two steps is 1.
+ * Numbers of a region as a matrix: element (i, j) is the f32 at `at + rowStep · i + columnStep ·
+ * j`. One of the two steps is 1.
  */
 export interface Matrix {
   readonly region: Region

@@ -5,10 +5,10 @@ import { philoxBlockOf } from './mask.ts'
 /** Magnitudes that are drawn from a seed. */
 export interface NoiseKernels {
   /**
-   * x[i] = f32(f64(x[i]) · draw), where the draw of element `from` + i comes from its Philox word w:
-   * without `quantiles` (w + ½) · 2⁻³¹, uniform in (0, 2); with them, between two of their entries.
-   * `quantiles` holds `QUANTILES` f32, the value at w + ½ = (1 + (i mod 128) ÷ 128) · 2^(⌊i ÷ 128⌋ − 1)
-   * for every i, and values between are linear in f64. `from` is a multiple of 4.
+   * x[i] = f32(f64(x[i]) · draw), where the draw of element `from` + i comes from its Philox word
+   * w: without `quantiles` (w + ½) · 2⁻³¹, uniform in (0, 2); with them, between two of their
+   * entries. `quantiles` holds `QUANTILES` f32, the value at w + ½ = (1 + (i mod 128) ÷ 128) ·
+   * 2^(⌊i ÷ 128⌋ − 1) for every i, and values between are linear in f64. `from` is a multiple of 4.
    */
   multiplyByNoise(x: Region, count: number, noise: Noise): void
 }

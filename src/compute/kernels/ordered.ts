@@ -6,13 +6,13 @@ import { bytesPer, holds, type Region } from './region.ts'
  * integers in the order of the values they stand for (−0 directly below +0), subtracted modulo
  * 2^width and, where the base is negative, negated: above 0 is away from zero.
  *
- * A difference is one symbol and some extra bits. Of its magnitude m < 8 the token is m, with no extra
- * bit; else, with e = ⌊log₂ m⌋ − 2, it is 4e + ⌊m ÷ 2^e⌋, with the e lowest bits of m as extra. The
- * symbol is 2 · token − 1 for a difference above 0, 2 · token for one below and for 0: at most 118 in
- * 16 bits, 246 in 32.
+ * A difference is one symbol and some extra bits. Of its magnitude m < 8 the token is m, with no
+ * extra bit; else, with e = ⌊log₂ m⌋ − 2, it is 4e + ⌊m ÷ 2^e⌋, with the e lowest bits of m as
+ * extra. The symbol is 2 · token − 1 for a difference above 0, 2 · token for one below and for 0:
+ * at most 118 in 16 bits, 246 in 32.
  *
- * `map` holds one byte for each biased exponent of the dtype (256, or 32 for F16): the context of an
- * element is that of its base's exponent.
+ * `map` holds one byte for each biased exponent of the dtype (256, or 32 for F16): the context of
+ * an element is that of its base's exponent.
  */
 export interface OrderedKernels {
   /** Gives the bytes of `extra`, whose bits stand in order, lowest first, filled up with 0. */
@@ -27,8 +27,8 @@ export interface OrderedKernels {
   /** The contexts alone. */
   exponents(dtype: WeightDType, base: Region, map: Region, contexts: Region, count: number): void
   /**
-   * Gives back post's bytes; false, with any bytes in `post`, unless the extra bits are exactly as many
-   * as the symbols ask for.
+   * Gives back post's bytes; false, with any bytes in `post`, unless the extra bits are exactly as
+   * many as the symbols ask for.
    */
   joinDifference(
     dtype: WeightDType,

@@ -14,9 +14,9 @@ export interface RankKernels {
   /**
    * Keeps each element with a probability of its own, P = density + epsilon · (2·t − 1), where t
    * goes from 0 for the smallest magnitude of a row to 1 for the largest, in steps of 1/(width − 1)
-   * when there are `ranks`, else in proportion to the magnitude; it is ½ where a row has one element
-   * or one magnitude. Kept iff the element's Philox word is below ⌊P · 2³²⌋, P in f64; then divided
-   * by P, rounded once, or multiplied by `kept` where that is given. All others become +0.
+   * when there are `ranks`, else in proportion to the magnitude; it is ½ where a row has one
+   * element or one magnitude. Kept iff the element's Philox word is below ⌊P · 2³²⌋, P in f64; then
+   * divided by P, rounded once, or multiplied by `kept` where that is given. All others become +0.
    */
   keepByChance(x: Region, out: Region, rows: number, width: number, options: KeepByChance): void
 }

@@ -7,9 +7,9 @@ import { FLOAT, type Splits } from './split.ts'
 /** Sums in f64, and the search for what is not finite. */
 export interface ReduceKernels {
   /**
-   * Σ |x|, Σ x² and Σ a · b in f64, added to `before`: each block of `BLOCK_ELEMENTS` is summed in a
-   * fixed order, and block sums are added one by one. So a tensor's sum is the same for any chunks of
-   * whole blocks, each of which continues the sum of those before it.
+   * Σ |x|, Σ x² and Σ a · b in f64, added to `before`: each block of `BLOCK_ELEMENTS` is summed in
+   * a fixed order, and block sums are added one by one. So a tensor's sum is the same for any
+   * chunks of whole blocks, each of which continues the sum of those before it.
    */
   sumMagnitudes(x: Region, count: number, before?: number): number
   sumSquares(x: Region, count: number, before?: number): number

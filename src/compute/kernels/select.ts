@@ -4,13 +4,13 @@ import { FLOAT, type Splits } from './split.ts'
 /** Order statistics of magnitudes. */
 export interface SelectKernels {
   /**
-   * Keeps elements whose magnitude, as f32 bits without the sign, is above `threshold`, and of those
-   * equal to it the first `ties`; all others become +0. Returns how many ties were used.
+   * Keeps elements whose magnitude, as f32 bits without the sign, is above `threshold`, and of
+   * those equal to it the first `ties`; all others become +0. Returns how many ties were used.
    */
   keepLargest(x: Region, out: Region, count: number, threshold: number, ties: number): number
   /**
-   * Adds to `counts` how many elements have each value of the highest 16 of their magnitude's 31 bits.
-   * A bin's count is the sum of its two entries, see `HISTOGRAM_BYTES`.
+   * Adds to `counts` how many elements have each value of the highest 16 of their magnitude's 31
+   * bits. A bin's count is the sum of its two entries, see `HISTOGRAM_BYTES`.
    */
   histogramHigh(x: Region, count: number, counts: Region): void
   /**

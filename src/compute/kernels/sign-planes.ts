@@ -6,8 +6,8 @@ import { BIT, FLOAT, type Splits } from './split.ts'
 /** What a one-bit code needs of a delta, in one pass over it. */
 export interface SignPlanesKernels {
   /**
-   * Fills `signs` as `packSigns` and `nonzero` as `packNonzero` does, and gives what `sumMagnitudes`
-   * gives, Σ |x| added to `before`.
+   * Fills `signs` as `packSigns` and `nonzero` as `packNonzero` does, and gives what
+   * `sumMagnitudes` gives, Σ |x| added to `before`.
    */
   signsAndMagnitude(
     x: Region,

@@ -3,8 +3,8 @@ import { holds, type Region } from './region.ts'
 import type { Splits } from './split.ts'
 
 /**
- * Steps of the eigenvalue problem of a symmetric matrix, in f64: a region holds its `stride` × `stride`
- * elements row by row, of which the leading `size` rows and columns are looked at.
+ * Steps of the eigenvalue problem of a symmetric matrix, in f64: a region holds its `stride` ×
+ * `stride` elements row by row, of which the leading `size` rows and columns are looked at.
  */
 export interface SymmetricKernels {
   /** out = the product of the matrix with `x`; reads only what is on and right of the diagonal. */
@@ -14,8 +14,9 @@ export interface SymmetricKernels {
   /** Subtracts (z · x) · yᵀ, where `x` is the row below. */
   reflectRows(z: Region, stride: number, size: number, y: Region): void
   /**
-   * Rotates whole rows: `last` with the one before by the first pair of cosine and sine of `angles`, that
-   * one with the one before it by the next, and so on. Rows (a, b) become (c·a − s·b, s·a + c·b).
+   * Rotates whole rows: `last` with the one before by the first pair of cosine and sine of
+   * `angles`, that one with the one before it by the next, and so on. Rows (a, b) become (c·a −
+   * s·b, s·a + c·b).
    */
   rotateRows(z: Region, stride: number, last: number, angles: Region, rotations: number): void
 }

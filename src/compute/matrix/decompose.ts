@@ -21,8 +21,8 @@ export interface DecomposeOptions {
 }
 
 /**
- * What is known of a matrix Δ: Δ ≈ basis · imagesᵀ, or imagesᵀ itself without a basis, or `images` itself
- * when it is `tall`; and the eigenvectors of imagesᵀ · images.
+ * What is known of a matrix Δ: Δ ≈ basis · imagesᵀ, or imagesᵀ itself without a basis, or `images`
+ * itself when it is `tall`; and the eigenvectors of imagesᵀ · images.
  */
 export interface Decomposition {
   readonly basis: Matrix | undefined
@@ -41,8 +41,9 @@ export interface Decomposition {
 const EXACT_SIZE = 128
 
 /**
- * Vectors that a space has beyond the rank. With these the error ‖Δ − left · right‖ is within 1 % of the
- * least at rank 64 of what fine-tunes look like, where the spectrum is nearly flat; with 48 within 2 %.
+ * Vectors that a space has beyond the rank. With these the error ‖Δ − left · right‖ is within 1 %
+ * of the least at rank 64 of what fine-tunes look like, where the spectrum is nearly flat; with 48
+ * within 2 %.
  */
 const OVERSAMPLING = 64
 
@@ -53,11 +54,11 @@ const NOISE = 2 ** -24
 const MAX_SUM = 2 ** 127
 
 /**
- * The leading singular values and vectors of a matrix that is contiguous row by row: all of them where
- * it is small or about half are asked for, which takes time like the cube of its shorter side, else as
- * many as a Krylov space gives. Only `products` and + − × ÷ √ in f64. Gives way to other work of the
- * process between products and within the rest. Throws the signal's reason when it fires, and
- * `IncompatibleError` `E_VALUE_RANGE` when sums of the matrix would leave f32.
+ * The leading singular values and vectors of a matrix that is contiguous row by row: all of them
+ * where it is small or about half are asked for, which takes time like the cube of its shorter
+ * side, else as many as a Krylov space gives. Only `products` and + − × ÷ √ in f64. Gives way to
+ * other work of the process between products and within the rest. Throws the signal's reason when
+ * it fires, and `IncompatibleError` `E_VALUE_RANGE` when sums of the matrix would leave f32.
  */
 export async function decompose(
   products: MatrixProducts,

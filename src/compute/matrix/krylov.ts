@@ -10,8 +10,8 @@ import type { MatrixProducts } from './products.ts'
 export const KRYLOV_BLOCK = 16
 
 /**
- * A space that holds the leading left singular vectors of a matrix Δ ever better as it grows, and the
- * matrix as seen from it. Both have `width` columns so far.
+ * A space that holds the leading left singular vectors of a matrix Δ ever better as it grows, and
+ * the matrix as seen from it. Both have `width` columns so far.
  */
 export interface KrylovSpace {
   readonly width: number
@@ -26,10 +26,10 @@ export interface KrylovSpace {
 }
 
 /**
- * Opens the space spanned by ΔΩ, (ΔΔᵀ)ΔΩ, (ΔΔᵀ)²ΔΩ … for a block Ω of random signs (Musco and Musco,
- * NeurIPS 2015, algorithm 2). Every product with Δ serves twice, for the next block and for ΔᵀQ, so it
- * takes less work than subspace iteration and leaves a smaller error. Holds up to `capacity`
- * vectors, a multiple of `KRYLOV_BLOCK`, in regions of `lease`.
+ * Opens the space spanned by ΔΩ, (ΔΔᵀ)ΔΩ, (ΔΔᵀ)²ΔΩ … for a block Ω of random signs (Musco and
+ * Musco, NeurIPS 2015, algorithm 2). Every product with Δ serves twice, for the next block and for
+ * ΔᵀQ, so it takes less work than subspace iteration and leaves a smaller error. Holds up to
+ * `capacity` vectors, a multiple of `KRYLOV_BLOCK`, in regions of `lease`.
  */
 export function openKrylov(
   products: MatrixProducts,
@@ -72,7 +72,8 @@ export function openKrylov(
       const gram = products.gram(transposed(image), sums)
       const squares = diagonalOf(gram, KRYLOV_BLOCK)
       for (const square of squares) energy += square
-      // Orthonormal, the next probe spans the same: the weakest vectors count as much as the strongest.
+      // Orthonormal, the next probe spans the same: the weakest vectors count as much as the
+      // strongest.
       inverse.region.f32.set(inverseRoot(gram, squares, LEAST_LEFT))
       await products.multiply(image, inverse, probe)
       width += KRYLOV_BLOCK
@@ -83,7 +84,10 @@ export function openKrylov(
 /** Share of a column's square beside the columns before it, below which it is f32's rounding. */
 const LEAST_LEFT = 1e-12
 
-/** Random signs as f32; one test matrix for all, so that a factorisation depends on its matrix alone. */
+/**
+ * Random signs as f32; one test matrix for all, so that a factorisation depends on its matrix
+ * alone.
+ */
 function drawSigns(kernels: Kernels, out: Region, count: number): void {
   using buffers = allocateBuffers(kernels, [Math.ceil(count / 8)])
   const [bits] = buffers.regions

@@ -4,20 +4,22 @@ import { matrixOf, transposed } from './matrix.ts'
 import type { MatrixProducts } from './products.ts'
 
 /**
- * Makes the columns of `block` orthonormal among themselves and to those of `basis`, into `out`; what
- * `block` holds afterwards is anything.
+ * Makes the columns of `block` orthonormal among themselves and to those of `basis`, into `out`;
+ * what `block` holds afterwards is anything.
  */
 export type Orthogonalise = (basis: Matrix, out: Matrix) => Promise<void>
 
 /**
- * Share of a column's square that must be left beside the basis and the columns before it, in the first
- * round and in the second; of a column with less mostly f32's rounding would be left, and it becomes 0.
+ * Share of a column's square that must be left beside the basis and the columns before it, in the
+ * first round and in the second; of a column with less mostly f32's rounding would be left, and it
+ * becomes 0.
  */
 const LEAST_LEFT = [1e-12, 1e-2] as const
 
 /**
- * Two rounds of Gram–Schmidt against the basis and of Cholesky QR inside the block (Yamamoto et al.,
- * ETNA 44, 2015). The Gram matrix is in f64: in f32 it is not positive on rank-deficient input.
+ * Two rounds of Gram–Schmidt against the basis and of Cholesky QR inside the block (Yamamoto et
+ * al., ETNA 44, 2015). The Gram matrix is in f64: in f32 it is not positive on rank-deficient
+ * input.
  */
 export function orthogonaliser(
   products: MatrixProducts,
@@ -55,8 +57,8 @@ export function diagonalOf(square: Float64Array, size: number): Float64Array {
 }
 
 /**
- * R⁻¹ of the Cholesky factor RᵀR of a Gram matrix, row by row: Y · R⁻¹ has orthonormal columns. A column
- * of whose `given` square at most `least` is left has no share in others and becomes 0.
+ * R⁻¹ of the Cholesky factor RᵀR of a Gram matrix, row by row: Y · R⁻¹ has orthonormal columns. A
+ * column of whose `given` square at most `least` is left has no share in others and becomes 0.
  */
 export function inverseRoot(gram: Float64Array, given: Float64Array, least: number): Float64Array {
   const n = given.length

@@ -2,8 +2,8 @@ import { type Kernels, type Matrix, PACK_BYTES, type Region } from '../kernels.t
 import type { Lease } from '../lease.ts'
 
 /**
- * Products of matrices in f32, and the kernels in whose memory they lie. What is stored or hashed comes
- * from `createProducts`; another engine's sums are rounded in another order.
+ * Products of matrices in f32, and the kernels in whose memory they lie. What is stored or hashed
+ * comes from `createProducts`; another engine's sums are rounded in another order.
  */
 export interface MatrixProducts {
   readonly kernels: Kernels

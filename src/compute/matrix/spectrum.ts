@@ -5,7 +5,9 @@ import type { MatrixProducts } from './products.ts'
 
 /** What the singular values of a matrix say about it. */
 export interface Spectrum {
-  /** The leading singular values, the largest first; as many as there are, if fewer than asked for. */
+  /**
+   * The leading singular values, the largest first; as many as there are, if fewer than asked for.
+   */
   readonly values: readonly number[]
   /** Share of ‖Δ‖² that the first r + 1 values hold, at r. */
   readonly energy: readonly number[]
@@ -15,8 +17,8 @@ export interface Spectrum {
   readonly stableRank: number
   /**
    * (Σσ²)² ÷ Σσ⁴, how many equal singular values would be as spread out; between the stable rank's
-   * neighbour from above and the smaller side. Squares behind the given values count as equal to the
-   * last of them, so that it is a lower bound unless all values are given.
+   * neighbour from above and the smaller side. Squares behind the given values count as equal to
+   * the last of them, so that it is a lower bound unless all values are given.
    */
   readonly effectiveRank: number
 }

@@ -8,16 +8,18 @@ export function eigenBytes(size: number): number {
   return 4 * size * 8
 }
 
-/** Elements of the matrix that are worked on between two looks at the event loop: some milliseconds. */
+/**
+ * Elements of the matrix that are worked on between two looks at the event loop: some milliseconds.
+ */
 const TURN = 2 ** 22
 
 /**
- * Eigenvalues and vectors of a symmetric matrix of `size` rows in f64, in place: afterwards row i of
- * `matrix` holds the unit vector of value i; the values are in no order. Householder's tridiagonal form
- * and the implicit QL method (Wilkinson and Reinsch, Handbook for Automatic Computation II, tred2 and
- * tql2), with an error of some 10⁻¹⁵ of the largest value. Only + − × ÷ √ in a fixed order: the same
- * bits on every machine. Takes time like size³, gives way to other work of the process every few
- * milliseconds, and throws the signal's reason then.
+ * Eigenvalues and vectors of a symmetric matrix of `size` rows in f64, in place: afterwards row i
+ * of `matrix` holds the unit vector of value i; the values are in no order. Householder's
+ * tridiagonal form and the implicit QL method (Wilkinson and Reinsch, Handbook for Automatic
+ * Computation II, tred2 and tql2), with an error of some 10⁻¹⁵ of the largest value. Only + − × ÷ √
+ * in a fixed order: the same bits on every machine. Takes time like size³, gives way to other work
+ * of the process every few milliseconds, and throws the signal's reason then.
  */
 export async function symmetricEigen(
   kernels: Kernels,

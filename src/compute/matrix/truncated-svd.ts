@@ -22,9 +22,9 @@ export interface Factors {
 }
 
 /**
- * The truncated singular value decomposition of a matrix that is contiguous row by row, in regions of
- * `lease`. Rank 0 for a matrix of zeros. With the products of `createProducts` the same bytes on every
- * machine. Throws as `decompose` does.
+ * The truncated singular value decomposition of a matrix that is contiguous row by row, in regions
+ * of `lease`. Rank 0 for a matrix of zeros. With the products of `createProducts` the same bytes on
+ * every machine. Throws as `decompose` does.
  */
 export async function truncatedSvd(
   products: MatrixProducts,
@@ -70,7 +70,9 @@ export async function truncatedSvd(
   }
 }
 
-/** The most bytes that `truncatedSvd` takes of the kernels' memory, with its factors and products. */
+/**
+ * The most bytes that `truncatedSvd` takes of the kernels' memory, with its factors and products.
+ */
 export function svdBytes(rows: number, columns: number, truncation: Truncation): number {
   const size = Math.min(rows, columns)
   const rank = Math.min(truncation.rank, size)
@@ -100,7 +102,9 @@ function fillVectors(found: Decomposition, scale: (value: number) => number, out
   }
 }
 
-/** A pair of vectors is known up to a common sign: the first of the largest magnitudes is positive. */
+/**
+ * A pair of vectors is known up to a common sign: the first of the largest magnitudes is positive.
+ */
 function withSigns(factors: Factors): Factors {
   const { rank, left, right } = factors
   const [u, v] = [left.region.f32, right.region.f32]

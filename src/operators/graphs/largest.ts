@@ -4,9 +4,9 @@ import type { ChunkMap, OperatorGraph } from '../index.ts'
 import { createTrim, keepsAll, type Selection } from '../statistics/selection.ts'
 
 /**
- * Trims every input to its largest elements on a device and lets `emit` go on from there. The device
- * compares with the threshold; where only some of the elements at the threshold are kept, which ones
- * is a matter of order, and the kernels give a mask.
+ * Trims every input to its largest elements on a device and lets `emit` go on from there. The
+ * device compares with the threshold; where only some of the elements at the threshold are kept,
+ * which ones is a matter of order, and the kernels give a mask.
  */
 export function largestGraph(
   kernels: Kernels,

@@ -2,8 +2,8 @@ import type { Kernels, MaskedScale } from '../../compute/kernels.ts'
 import type { OperatorGraph } from '../index.ts'
 
 /**
- * `maskedScale` on a device: x times its factor, and +0 where that is 0. The factors are the kernels',
- * because Philox needs products of 64 bits, which no graph has on a GPU.
+ * `maskedScale` on a device: x times its factor, and +0 where that is 0. The factors are the
+ * kernels', because Philox needs products of 64 bits, which no graph has on a GPU.
  */
 export function maskedScaleGraph(kernels: Kernels, mask: Omit<MaskedScale, 'from'>): OperatorGraph {
   return {

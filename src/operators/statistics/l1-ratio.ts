@@ -18,8 +18,8 @@ export interface L1RatioInit {
 }
 
 /**
- * What a mask leaves of a tensor's magnitude: ‖Δ‖₁ ÷ ‖masked Δ‖₁, mergekit's factor where papers have
- * the keep probability. Needs one chunk of scratch besides the mask's.
+ * What a mask leaves of a tensor's magnitude: ‖Δ‖₁ ÷ ‖masked Δ‖₁, mergekit's factor where papers
+ * have the keep probability. Needs one chunk of scratch besides the mask's.
  */
 export function l1Ratio({ open, pieceOf = () => BLOCK_ELEMENTS }: L1RatioInit): Statistic<number> {
   return {

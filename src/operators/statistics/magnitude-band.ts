@@ -21,7 +21,10 @@ export interface Band {
   readonly keep: number
 }
 
-/** A band of one input: its elements are among the largest of one size and not among those of another. */
+/**
+ * A band of one input: its elements are among the largest of one size and not among those of
+ * another.
+ */
 export interface BandSelection {
   readonly outer: Selection
   readonly inner: Selection

@@ -3,9 +3,9 @@ import type { TensorSpec } from '../../tensors/tensor.ts'
 
 /**
  * A fact about an operator's inputs, all seen side by side, that it needs before its first chunk,
- * gathered in streaming passes. `scope: 'tensor'` gives one value per tensor, `'all'` one over every
- * tensor the operator changes, visited in the order of their names. A tensor in which every input is
- * zero may be left out of the visit, though not of `elements`.
+ * gathered in streaming passes. `scope: 'tensor'` gives one value per tensor, `'all'` one over
+ * every tensor the operator changes, visited in the order of their names. A tensor in which every
+ * input is zero may be left out of the visit, though not of `elements`.
  */
 export interface Statistic<V> {
   readonly scope: 'tensor' | 'all'
@@ -24,7 +24,9 @@ export interface StatisticContext {
   readonly elements: number
   /** As many chunks of f32 as the operator's `scratch` asks for. */
   readonly scratch: readonly Region[]
-  /** One region per input, as large as the statistic's `table` says; their contents are anything. */
+  /**
+   * One region per input, as large as the statistic's `table` says; their contents are anything.
+   */
   readonly tables: readonly Region[]
 }
 

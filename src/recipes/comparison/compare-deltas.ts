@@ -23,9 +23,9 @@ export interface CompareOptions {
 }
 
 /**
- * Compares what two plans over one base denote, tensor by tensor in the base's order: those that one
- * of them changes, but no copies that follow their original in both. The plans have the same kernels
- * and chunk size. `onProgress` counts elements.
+ * Compares what two plans over one base denote, tensor by tensor in the base's order: those that
+ * one of them changes, but no copies that follow their original in both. The plans have the same
+ * kernels and chunk size. `onProgress` counts elements.
  */
 export async function compareDeltas(
   a: Plan,

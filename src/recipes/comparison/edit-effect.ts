@@ -9,7 +9,9 @@ import { createRelationSum, type Relation, sumRelations } from './relation.ts'
 /** What one edit does to the delta it is given; a is the delta before it, b the one after. */
 export interface StepEffect {
   readonly step: OperatorStep
-  /** The tensors that it acts on, of those that the delta changes, and those that it passes through. */
+  /**
+   * The tensors that it acts on, of those that the delta changes, and those that it passes through.
+   */
   readonly acts: readonly TensorSpec[]
   readonly passes: readonly TensorSpec[]
   /** Over the measured tensors that it acts on. */
@@ -40,12 +42,13 @@ export interface EffectOptions {
 export const SAMPLE_ELEMENTS = 64 * 1024 * 1024
 
 /**
- * Runs the outermost `count` edits of a plan over its deltas and measures, without writing, what each
- * changes. Larger models are measured on a sample: tensors that an edit acts on first, the largest
- * first, until they hold `sampleElements`; statistics over all tensors are gathered over all.
+ * Runs the outermost `count` edits of a plan over its deltas and measures, without writing, what
+ * each changes. Larger models are measured on a sample: tensors that an edit acts on first, the
+ * largest first, until they hold `sampleElements`; statistics over all tensors are gathered over
+ * all.
  *
- * Every step is computed from the first edit on, beside the others: k edits take k · (k + 1) ÷ 2 maps of
- * each measured tensor, and at most k + 1 times the plan's memory.
+ * Every step is computed from the first edit on, beside the others: k edits take k · (k + 1) ÷ 2
+ * maps of each measured tensor, and at most k + 1 times the plan's memory.
  */
 export async function measureEdits(
   plan: Plan,

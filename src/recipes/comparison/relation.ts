@@ -37,7 +37,9 @@ export function sumRelations(relations: Iterable<Relation>): Relation {
   return sum
 }
 
-/** Gathers the relation of two deltas from consecutive chunks, which hold whole blocks but the last. */
+/**
+ * Gathers the relation of two deltas from consecutive chunks, which hold whole blocks but the last.
+ */
 export interface RelationSum {
   /** `scratch` holds as many f32. */
   add(a: Region, b: Region, scratch: Region, count: number): void

@@ -21,8 +21,8 @@ const REGION_SLACK = 8192
 const OWN_REGIONS = 32
 
 /**
- * The most bytes of the kernels' memory that materialising one tensor takes: every region of its tree
- * lives until the tensor is done. `node` is what `nodeAt` gives for the tensor.
+ * The most bytes of the kernels' memory that materialising one tensor takes: every region of its
+ * tree lives until the tensor is done. `node` is what `nodeAt` gives for the tensor.
  */
 export function memoryFor(
   node: PlanNode,

@@ -40,8 +40,9 @@ export interface OperatorStep {
 }
 
 /**
- * What is left of a node for one tensor: an edit whose scope leaves the tensor out is its input, and
- * what has only zeros to work on is zero. Tensors of other dtypes and without elements stay as they are.
+ * What is left of a node for one tensor: an edit whose scope leaves the tensor out is its input,
+ * and what has only zeros to work on is zero. Tensors of other dtypes and without elements stay as
+ * they are.
  */
 export function nodeAt(node: PlanNode, spec: TensorSpec): PlanNode {
   if (!isWeightDType(spec.dtype) || elementsOf(spec.shape) === 0) return zero

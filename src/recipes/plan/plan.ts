@@ -33,7 +33,9 @@ export interface Sources {
 
 export interface PlanContext extends Entries {
   readonly kernels: Kernels
-  /** Elements per chunk, a multiple of `BLOCK_ELEMENTS`; it changes memory and speed, never bytes. */
+  /**
+   * Elements per chunk, a multiple of `BLOCK_ELEMENTS`; it changes memory and speed, never bytes.
+   */
   readonly chunkElements?: number
 }
 
@@ -62,8 +64,8 @@ export interface Plan {
 const MAX_PASSES = 256
 
 /**
- * Reads headers only. Every problem is found before any is thrown: the error is the first one's, and
- * its `details.problems` lists the id and the sentence of each when there are several.
+ * Reads headers only. Every problem is found before any is thrown: the error is the first one's,
+ * and its `details.problems` lists the id and the sentence of each when there are several.
  */
 export async function planRecipe(
   recipe: Recipe,

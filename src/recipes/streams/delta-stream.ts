@@ -27,7 +27,8 @@ export async function openStream(node: PlanNode, job: TensorJob): Promise<DeltaS
 export async function openInputs(node: OperatorStep, job: TensorJob): Promise<Window> {
   const { plan, spec, lease, elements, chunk } = job
   const most = partOf(node, job)
-  // Parts that are no chunks run ahead of the rest of the tree, with a reader of the base of their own.
+  // Parts that are no chunks run ahead of the rest of the tree, with a reader of the base of their
+  // own.
   const own = most === chunk ? job : { ...job, base: readAhead(plan.base, spec, chunk, lease) }
   const streams: DeltaStream[] = []
   for (const input of node.inputs) streams.push(await openStream(input, own))

@@ -14,7 +14,9 @@ export interface DeltaView {
   readonly findings: Findings
 }
 
-/** The same elements of several deltas and of their base; regions are valid until the next chunk. */
+/**
+ * The same elements of several deltas and of their base; regions are valid until the next chunk.
+ */
 export interface Slice {
   readonly from: number
   readonly count: number
@@ -26,8 +28,8 @@ export interface Slice {
 
 /**
  * Streams one tensor of several deltas over one base, from its first element to its last; a tensor
- * that a delta leaves alone is zero. All plans have the same kernels and chunk size. Memory is given
- * back also when the caller stops early.
+ * that a delta leaves alone is zero. All plans have the same kernels and chunk size. Memory is
+ * given back also when the caller stops early.
  */
 export async function* sideBySide(
   spec: TensorSpec,

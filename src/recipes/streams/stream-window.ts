@@ -11,7 +11,10 @@ export type DeltaStream = (out: Region, from: number, count: number) => Promise<
 
 /** Streams side by side. */
 export interface Window {
-  /** Regions that begin with the elements `from … from+count`, valid until another range is asked for. */
+  /**
+   * Regions that begin with the elements `from … from+count`, valid until another range is asked
+   * for.
+   */
   at(from: number, count: number): Promise<readonly Region[]>
 }
 

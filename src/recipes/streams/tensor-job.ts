@@ -22,8 +22,8 @@ export interface TensorJob {
   /** Base bytes of `from … from+count`, valid until another range is asked for. */
   readonly base: ReadRange
   /**
-   * The tensor in consecutive parts of `elements`, a chunk unless given; throws between two when the
-   * signal fires.
+   * The tensor in consecutive parts of `elements`, a chunk unless given; throws between two when
+   * the signal fires.
    */
   parts(elements?: number): Iterable<{ from: number; count: number }>
   /** `TensorContext.products`; the kernels' own unless the tensor is made for a device. */

@@ -3,9 +3,9 @@ import type { RecipeNode } from '../../recipes/recipe.ts'
 import { numberMoves } from './parameter-moves.ts'
 
 /**
- * Every tree that puts one more edit on top of `node`: going a step further along the whole delta or
- * not as far (EXPO), and, at level 0, each other edit but controls with its defaults on a leaf. An edit
- * is never put on one of its own kind.
+ * Every tree that puts one more edit on top of `node`: going a step further along the whole delta
+ * or not as far (EXPO), and, at level 0, each other edit but controls with its defaults on a leaf.
+ * An edit is never put on one of its own kind.
  */
 export function* wrapMoves(
   node: RecipeNode,
