@@ -1,13 +1,14 @@
 import { defineCodec } from './index.ts'
 import { checkStoredScales, scaleParameters } from './scales/parameters.ts'
 import { readMatrixScale } from './scales/scale-section.ts'
+import { scalesMemory } from './scales/memory.ts'
 import { encodeSignedScales, openSignedScales } from './scales/signed-scales.ts'
 import { signGraph } from './sections/sign-graph.ts'
 
 /**
  * One sign per element and one magnitude for the whole tensor, each row, each column or each group:
- * 1 + b·s/n bits per weight for s scales of b bits, and where zeros are kept the entropy of where they
- * are; less where few weights change, and signs are mostly those of zeros.
+ * 1 + b·s/n bits per weight for s scales of b bits. A zero that is kept has no sign, and where zeros
+ * are takes its entropy; zeros that count as positive make signs shorter when there are many.
  *
  * Sections: `signs` and `nonzero` (sections/signs.ts), `scale` (scales/scale-section.ts). A scale is
  * α = f32(factor · (Σ|Δ| ÷ n)), all in f64 but the last rounding, then rounded to nearest even in
@@ -28,6 +29,7 @@ export const codec = defineCodec({
   exact: false,
   parameters: scaleParameters,
 
+  memory: scalesMemory,
   encode: encodeSignedScales,
 
   async open(tensor, sections, context) {

@@ -2,9 +2,11 @@ import { doublesOf } from '../compute/doubles-of.ts'
 import {
   BLOCK_SUMS_BYTES,
   BLOCK_VALUES_BYTES,
+  HISTOGRAM_BYTES,
   type Kernels,
   type Region,
 } from '../compute/kernels.ts'
+import { orderStatisticsBytes } from '../compute/order-statistics.ts'
 import { elementsOf } from '../tensors/tensor.ts'
 import { defineCodec, type DeltaTensor } from './index.ts'
 import { equalCount } from './partition/equal-count.ts'
@@ -27,6 +29,7 @@ import {
   outOfRange,
   weightDType,
 } from './sections/encoding.ts'
+import { owning } from './sections/owning.ts'
 import { createSectionReader } from './sections/section-reader.ts'
 import { createTally } from './sections/tally.ts'
 import { createSignWriter, openSigns, zeros } from './sections/signs.ts'
@@ -39,13 +42,13 @@ const splits = { 'equal-count': equalCount, 'equal-width': equalWidth, lloyd: ll
 /**
  * A sign and one of M magnitudes per element: the tensor's magnitudes in ascending order are cut
  * into M blocks, and each becomes the mean of its own. 1 + log₂ M bits per weight where blocks are
- * of equal count, fewer where they are not, and the entropy of where zeros are kept. M = 1 is
+ * of equal count, fewer where they are not; a zero that is kept has neither. M = 1 is
  * `bitdelta`; M = n, which fewer elements than blocks make of any M, loses nothing with blocks of
  * equal count. An error of equal-count blocks does not grow when every block is halved.
  *
  * Sections: `signs` and `nonzero` (sections/signs.ts); `values`, M means as f32(Σ|Δ| ÷ count), in
- * f64 but the last rounding, element by element, 0 for a block that holds none; `indexes` for M > 1
- * (sections/codes.ts). Zeros count in their block's mean.
+ * f64 but the last rounding, element by element, 0 for a block that holds none; `indexes` for M > 1,
+ * of the elements that have a sign (sections/codes.ts). Zeros count in their block's mean.
  *
  * Decoded, without any arithmetic: the value of the element's block with its sign; +0 where `nonzero`
  * is 0 and where the value is.
@@ -73,6 +76,12 @@ export const codec = defineCodec({
     zeros,
   },
 
+  memory(use, _spec, { blocks, split }) {
+    if (use === 'read') return 0
+    if (split === 'equal-count') return orderStatisticsBytes(Math.max(0, Number(blocks) - 1))
+    return split === 'lloyd' ? HISTOGRAM_BYTES : 0
+  },
+
   async encode(tensor, { blocks, split, zeros: policy }, sink, { kernels }) {
     const { spec } = tensor
     weightDType(spec)
@@ -94,14 +103,21 @@ export const codec = defineCodec({
     const bad = kernels.firstNonFinite(values, used)
     if (bad >= 0) throw outOfRange(spec.name, 'F32 values', means[bad])
     using signs = createSignWriter(kernels, spec, sink, { zeros: policy, zeroCount })
+    const { nonzero } = signs
+    using room = allocateBuffers(kernels, [nonzero ? capacity * 4 : 0])
+    const [changed] = room.regions
 
     const tally = createTally(kernels)
     table.set(partition)
     for await (const { count, delta } of eachBlock(tensor)) {
-      await signs.write(delta, count)
-      kernels.assignBlocks(delta, indexes, count, table)
-      if (used > 1) await sink(INDEXES, encodeCodes(kernels, indexes, count, form, codes))
-      kernels.lookUpBlocks(indexes, values, out, count)
+      const kept = await signs.write(delta, count)
+      if (nonzero) kernels.compact(delta, nonzero, changed, count)
+      kernels.assignBlocks(nonzero ? changed : delta, indexes, kept, table)
+      if (used > 1 && kept > 0) {
+        await sink(INDEXES, encodeCodes(kernels, indexes, kept, form, codes))
+      }
+      kernels.lookUpBlocks(indexes, values, nonzero ? changed : out, kept)
+      if (nonzero) kernels.expand(changed, nonzero, out, count)
       signs.apply(out, count)
       tally.add(delta, out, count)
     }
@@ -117,42 +133,40 @@ export const codec = defineCodec({
     checkSize(sections, VALUES, elements > 0 ? 4 : 0, 4 * Math.min(MAX_BLOCKS, elements))
     const blocks = sections.bytes(VALUES) / 4
     const form = codesInBitmaps(bitsFor(blocks))
-    checkSize(sections, INDEXES, ...codeBytes(blocks > 1 ? elements : 0, form))
+    checkSize(sections, INDEXES, 0, blocks > 1 ? codeBytes(elements, form)[1] : 0)
     const found = await sections.read(VALUES, 0, sections.bytes(VALUES))
 
-    const signs = openSigns(kernels, spec, sections, stored.zeros)
     const capacity = blockCapacity(spec)
-    const buffers = allocateBuffers(kernels, [
-      capacity,
-      codeScratchBytes(capacity, form),
-      BLOCK_VALUES_BYTES,
-    ])
-    const [indexes, codes, values] = buffers.regions
-    const close = (): void => {
-      signs.close()
-      buffers[Symbol.dispose]()
-    }
-    try {
+    return owning((own, close) => {
+      const signs = own(openSigns(kernels, spec, sections, stored.zeros))
+      const { nonzero } = signs
+      const sizes = [
+        capacity,
+        codeScratchBytes(capacity, form),
+        BLOCK_VALUES_BYTES,
+        nonzero ? capacity * 4 : 0,
+      ] as const
+      const [indexes, codes, values, changed] = own(allocateBuffers(kernels, sizes)).regions
       putValues(values, found)
-    } catch (error) {
-      close()
-      throw error
-    }
-    indexes.u8.fill(0)
-    const reader = createSectionReader(sections, INDEXES)
-    return createBlockReader(spec, {
-      async read(out, count) {
-        await signs.read(count)
-        if (blocks > 1) await decodeCodes(kernels, reader, indexes, count, form, codes)
-        const highest = kernels.lookUpBlocks(indexes, values, out, count)
-        if (highest >= blocks) throw badEncoding('no such block', `below ${blocks}`, highest)
-        signs.apply(out, count)
-      },
-      end() {
-        signs.end()
-        reader.end()
-      },
-      close,
+      indexes.u8.fill(0)
+      const reader = createSectionReader(sections, INDEXES)
+      return createBlockReader(spec, {
+        async read(out, count) {
+          const kept = await signs.read(count)
+          if (blocks > 1 && kept > 0) {
+            await decodeCodes(kernels, reader, indexes, kept, form, codes)
+          }
+          const highest = kernels.lookUpBlocks(indexes, values, nonzero ? changed : out, kept)
+          if (highest >= blocks) throw badEncoding('no such block', `below ${blocks}`, highest)
+          if (nonzero) kernels.expand(changed, nonzero, out, count)
+          signs.apply(out, count)
+        },
+        end() {
+          signs.end()
+          reader.end()
+        },
+        close,
+      })
     })
   },
 })

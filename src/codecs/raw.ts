@@ -49,11 +49,12 @@ export const codec = defineCodec({
       const chosen = chooseModels(dtype, await countDifferences(tensor, dtype, split, kernels))
       await sink(MODELS, chosen.bytes)
       using allocated = allocateBuffers(kernels, [modelsBytes(chosen), EXPONENTS])
-      const [models, map] = allocated.regions
-      loadModels(kernels, chosen, models, map)
+      const [region, map] = allocated.regions
+      loadModels(kernels, chosen, region, map)
+      const models = { region, count: chosen.models.length, bits: MODEL_BITS }
       for await (const { count, post, base } of eachBlock(tensor)) {
         const extra = kernels.splitDifference(dtype, post, base, map, split, count)
-        const used = kernels.encodeSymbols(symbols, contexts, count, models, MODEL_BITS, words)
+        const used = kernels.encodeSymbols(symbols, contexts, count, models, words)
         const plain = post.u8.subarray(0, count * dtypeBytes[dtype])
         const length = used + extra
         const start = before - used - LENGTH_BYTES
@@ -93,8 +94,9 @@ export const codec = defineCodec({
       capacity * width,
       capacity * 4,
     ])
-    const [models, map, symbols, contexts, input, post, wide] = buffers.regions
-    loadModels(kernels, chosen, models, map)
+    const [region, map, symbols, contexts, input, post, wide] = buffers.regions
+    loadModels(kernels, chosen, region, map)
+    const models = { region, count: chosen.models.length, bits: MODEL_BITS }
     const reader = createSectionReader(sections, DIFFERENCES)
 
     async function readPost(out: Region, count: number, base: Region): Promise<void> {
@@ -107,7 +109,7 @@ export const codec = defineCodec({
         input.u8.set(bytes)
         kernels.exponents(dtype, base, map, contexts, count)
         const coded = { input, bytes: length, contexts }
-        const used = kernels.decodeSymbols(coded, models, MODEL_BITS, symbols, count)
+        const used = kernels.decodeSymbols(coded, models, symbols, count)
         const extra = { input, from: used, to: length }
         const whole = used > 0 && kernels.joinDifference(dtype, symbols, extra, base, out, count)
         if (!whole) throw badEncoding(`a block of '${spec.name}'`, 'words and extra bits', 'others')

@@ -59,6 +59,8 @@ export const codec = defineCodec({
     },
   },
 
+  memory: (use) => (use === 'encode' ? largestSearchBytes(1) : 0),
+
   async encode(tensor, { density, magnitude, factor, count: rule }, sink, { kernels }) {
     const { spec } = tensor
     weightDType(spec)

@@ -1,31 +1,25 @@
 import { extname } from 'node:path'
 import { SHARE_ENV, Worker } from 'node:worker_threads'
+import { EnvironmentError } from '../errors.ts'
 import {
   createBoardMemory,
   DONE,
-  doPieces,
   FAILED,
   HELPED,
-  kernelNumbers,
-  type KernelThread,
   LEFT,
   MAXIMUM_PIECES,
-  movesOf,
   SIGNAL,
   viewBoard,
-  workOf,
-} from './kernel-call.ts'
-import { kernelSplits } from './kernel-splits.ts'
+} from './call-board.ts'
+import { doPieces, kernelNumbers, type KernelThread, movesOf, workOf } from './kernel-call.ts'
 import type { KernelWorkerInit } from './kernel-worker.ts'
+import { kernelSplits } from './kernels/families.ts'
 import { HISTOGRAM_BYTES } from './kernels/select.ts'
 import { BIT, type Move, type Split } from './kernels/split.ts'
 import { PAGE_BYTES, type SharedMemory } from './web-assembly.ts'
 
-/**
- * Calls that take no longer than a copy of so many floats stay on one thread: that is about 100
- * microseconds, and another thread takes some tens to wake.
- */
-const MINIMUM_WORK = 2 ** 20
+/** A copy of so many floats takes about 100 microseconds, and another thread some tens to wake. */
+export const MINIMUM_WORK = 2 ** 20
 
 /** Pieces are multiples of so many elements: no two share a cache line, even of a bitmap. */
 const GRAIN = 4096
@@ -50,15 +44,22 @@ export interface KernelPool<Exports> {
 
 type Call = (...args: readonly number[]) => number | undefined
 
+export interface PoolInit {
+  /** The caller's among them. */
+  readonly threads: number
+  /** Calls that take no longer than a copy of so many floats stay on one thread. */
+  readonly minimumWork: number
+}
+
 /**
- * Shares calls of `exports` among `threads` threads, the caller's among them. The others start with
+ * Shares calls of `exports` among the threads. The others start with
  * the first call that is long enough, do not keep the process alive, and sleep between calls. A call
  * ends when all its pieces are done; it does not wait for a thread that has taken none, so one that
  * cannot start costs nothing.
  */
 export function createKernelPool<Exports extends object>(
   { module, memory, exports }: { module: object; memory: SharedMemory; exports: Exports },
-  threads: number,
+  { threads, minimumWork }: PoolInit,
 ): KernelPool<Exports> {
   const boardMemory = createBoardMemory()
   const board = viewBoard(boardMemory)
@@ -74,25 +75,26 @@ export function createKernelPool<Exports extends object>(
     const alone = own.exports[name]!
     const moves = movesOf(split, args)
     const count = args[moves.indexOf('count')]!
-    const isLong = count * workOf(split, args) >= MINIMUM_WORK
+    const isLong = count * workOf(split, args) >= minimumWork
     if (!isLong || clash(moves, args, count)) return alone(...args)
-    workers ??= startWorkers(others)
-    if (workers.length === 0) return alone(...args)
-
     const grain = split.grain ?? GRAIN
     const size = Math.ceil(count / MAXIMUM_PIECES / grain) * grain
     const pieces = Math.ceil(count / size)
+    if (!(pieces > 1)) return alone(...args)
+    workers ??= startWorkers(others)
+    if (workers.length === 0) return alone(...args)
+
     board.call.set([kernelNumbers.get(name)!, count, size, pieces])
     board.args.set(args)
     if (moves.includes('ones')) countOnes(args[moves.indexOf(BIT)]!, size, pieces)
-    doTogether(pieces)
+    doTogether(name, pieces)
     if (moves.includes('counters')) gatherCounters(args[moves.indexOf('counters')]!)
     const result = resultOf(split, board.results.subarray(0, pieces), size)
     const isExceeded = split.limit !== undefined && result! > args[split.limit]!
     return isExceeded ? alone(...args) : result
   }
 
-  function doTogether(pieces: number): void {
+  function doTogether(name: string, pieces: number): void {
     const { words } = board
     Atomics.store(words, DONE, 0)
     Atomics.store(words, LEFT, pieces)
@@ -103,9 +105,9 @@ export function createKernelPool<Exports extends object>(
     for (let done = Atomics.load(words, DONE); done < pieces; done = Atomics.load(words, DONE)) {
       Atomics.wait(words, DONE, done)
     }
-    if (Atomics.exchange(words, FAILED, 0) === 1) {
-      throw failure ?? new Error('a kernel failed in another thread')
-    }
+    if (Atomics.exchange(words, FAILED, 0) === 0) return
+    forgetCounters()
+    throw failure ?? failedElsewhere(name)
   }
 
   function countOnes(bits: number, size: number, pieces: number): void {
@@ -122,6 +124,14 @@ export function createKernelPool<Exports extends object>(
     }
   }
 
+  /** What a call that failed has counted must not be added to the next. */
+  function forgetCounters(): void {
+    for (const { number, counters } of others) {
+      Atomics.store(board.words, HELPED + number, 0)
+      new Uint8Array(memory.buffer, counters, HISTOGRAM_BYTES).fill(0)
+    }
+  }
+
   const shared = [...kernelSplits].map(([name, split]): [string, Call] => [
     name,
     (...args) => share(name, split, args),
@@ -134,6 +144,13 @@ export function createKernelPool<Exports extends object>(
       await Promise.all(open.map((worker) => worker.terminate()))
     },
   }
+}
+
+function failedElsewhere(name: string): EnvironmentError {
+  return new EnvironmentError('E_KERNEL', `the kernel '${name}' failed in another thread`, {
+    expected: 'a result from every thread',
+    fix: 'run it with one thread to see the cause',
+  })
 }
 
 function startWorkers(inits: readonly KernelWorkerInit[]): readonly Worker[] {

@@ -1,5 +1,6 @@
 import { workerData } from 'node:worker_threads'
-import { doPieces, type KernelThread, SIGNAL, viewBoard } from './kernel-call.ts'
+import { SIGNAL, viewBoard } from './call-board.ts'
+import { doPieces, type KernelThread } from './kernel-call.ts'
 import { instantiate, type SharedMemory } from './web-assembly.ts'
 
 /** A further thread of the kernels: helps with each call, and sleeps in between until it is ended. */

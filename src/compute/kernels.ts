@@ -1,24 +1,5 @@
-import type { BitsKernels } from './kernels/bits.ts'
-import type { BlocksKernels } from './kernels/blocks.ts'
-import type { ConvertKernels } from './kernels/convert.ts'
-import type { DeltasKernels } from './kernels/deltas.ts'
-import type { ElectKernels } from './kernels/elect.ts'
-import type { EntropyKernels } from './kernels/entropy.ts'
-import type { GapsKernels } from './kernels/gaps.ts'
-import type { IntegersKernels } from './kernels/integers.ts'
-import type { LinearKernels } from './kernels/linear.ts'
-import type { MaskKernels } from './kernels/mask.ts'
-import type { MatrixKernels } from './kernels/matrix.ts'
-import type { NoiseKernels } from './kernels/noise.ts'
-import type { OrderedKernels } from './kernels/ordered.ts'
-import type { PlanesKernels } from './kernels/planes.ts'
-import type { RankKernels } from './kernels/rank.ts'
-import type { ReduceKernels } from './kernels/reduce.ts'
+import type { FamilyKernels } from './kernels/families.ts'
 import type { Region } from './kernels/region.ts'
-import type { RunsKernels } from './kernels/runs.ts'
-import type { SelectKernels } from './kernels/select.ts'
-import type { SignPlanesKernels } from './kernels/sign-planes.ts'
-import type { SymmetricKernels } from './kernels/symmetric.ts'
 
 export { BLOCK_SUMS_BYTES, BLOCK_VALUES_BYTES, type Borders, NO_BORDER } from './kernels/blocks.ts'
 export type { ElectAndMerge } from './kernels/elect.ts'
@@ -40,32 +21,11 @@ export { type RunPosition, runsTouched } from './kernels/runs.ts'
 /**
  * The arithmetic of published bytes: WASM SIMD kernels over one shared memory. Every kernel is
  * synchronous and bit-exact: the same bytes on every machine, for every number of threads and every
- * split into chunks (no fused multiply-add, no relaxed SIMD, reductions in f64 per block of `BLOCK_ELEMENTS`). Each
- * family stands in `kernels/` with the exports of the assembly file of the same name.
+ * split into chunks (no fused multiply-add, no relaxed SIMD, reductions in f64 per block of
+ * `BLOCK_ELEMENTS`). Each family stands in `kernels/` with the exports of the assembly file of the same
+ * name; `kernels/families.ts` lists them.
  */
-export interface Kernels
-  extends
-    Memory,
-    BitsKernels,
-    BlocksKernels,
-    ConvertKernels,
-    DeltasKernels,
-    ElectKernels,
-    EntropyKernels,
-    GapsKernels,
-    IntegersKernels,
-    LinearKernels,
-    MaskKernels,
-    MatrixKernels,
-    NoiseKernels,
-    OrderedKernels,
-    PlanesKernels,
-    RankKernels,
-    ReduceKernels,
-    RunsKernels,
-    SelectKernels,
-    SignPlanesKernels,
-    SymmetricKernels {}
+export interface Kernels extends Memory, FamilyKernels {}
 
 /** The kernels' memory, which hands out regions, and their threads. */
 export interface Memory extends AsyncDisposable {

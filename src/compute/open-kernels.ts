@@ -1,60 +1,22 @@
 import { InvalidInputError } from '../errors.ts'
-import { MAXIMUM_THREADS } from './kernel-call.ts'
+import { MAXIMUM_THREADS } from './call-board.ts'
 import type { Kernels } from './kernels.ts'
-import { createKernelPool, reservedPages } from './kernel-pool.ts'
+import { createKernelPool, MINIMUM_WORK, reservedPages } from './kernel-pool.ts'
 import { kernelsWasm } from './kernels-wasm.ts'
-import { bindBits, type BitsExports } from './kernels/bits.ts'
-import { bindBlocks, type BlocksExports } from './kernels/blocks.ts'
-import { bindConvert, type ConvertExports } from './kernels/convert.ts'
-import { bindDeltas, type DeltasExports } from './kernels/deltas.ts'
-import { bindElect, type ElectExports } from './kernels/elect.ts'
-import { bindEntropy, type EntropyExports } from './kernels/entropy.ts'
-import { bindGaps, type GapsExports } from './kernels/gaps.ts'
-import { bindIntegers, type IntegersExports } from './kernels/integers.ts'
-import { bindLinear, type LinearExports } from './kernels/linear.ts'
-import { bindMask, type MaskExports } from './kernels/mask.ts'
-import { bindMatrix, type MatrixExports } from './kernels/matrix.ts'
-import { bindNoise, type NoiseExports } from './kernels/noise.ts'
-import { bindOrdered, type OrderedExports } from './kernels/ordered.ts'
-import { bindPlanes, type PlanesExports } from './kernels/planes.ts'
-import { bindRank, type RankExports } from './kernels/rank.ts'
-import { bindReduce, type ReduceExports } from './kernels/reduce.ts'
-import { bindRuns, type RunsExports } from './kernels/runs.ts'
-import { bindSelect, type SelectExports } from './kernels/select.ts'
-import { bindSignPlanes, type SignPlanesExports } from './kernels/sign-planes.ts'
-import { bindSymmetric, type SymmetricExports } from './kernels/symmetric.ts'
+import { bindFamilies, type KernelExports } from './kernels/families.ts'
 import { createRegions } from './regions.ts'
 import { compile, createSharedMemory, instantiate, PAGE_BYTES } from './web-assembly.ts'
 
 /** 65,536 pages: what a 32-bit pointer reaches. Address space only; pages cost memory once used. */
 const MAXIMUM_BYTES = 2 ** 32
 
-type Exports = BitsExports &
-  BlocksExports &
-  ConvertExports &
-  DeltasExports &
-  ElectExports &
-  EntropyExports &
-  GapsExports &
-  IntegersExports &
-  LinearExports &
-  MaskExports &
-  MatrixExports &
-  NoiseExports &
-  OrderedExports &
-  PlanesExports &
-  RankExports &
-  ReduceExports &
-  RunsExports &
-  SelectExports &
-  SignPlanesExports &
-  SymmetricExports
-
 export interface KernelsInit {
   /** What the memory may grow to, rounded down to 64 KiB pages; 4 GiB unless given. */
   readonly maximumBytes?: number
   /** Threads that share long calls, of which 16 are used; results do not depend on it. 1 unless given. */
   readonly threads?: number
+  /** Calls that take as long as a copy of so many floats are shared; `MINIMUM_WORK` unless given. */
+  readonly minimumWork?: number
 }
 
 /**
@@ -63,7 +25,7 @@ export interface KernelsInit {
  * goes with its last region.
  */
 export function openKernels(init: KernelsInit = {}): Kernels {
-  const { maximumBytes = MAXIMUM_BYTES } = init
+  const { maximumBytes = MAXIMUM_BYTES, minimumWork = MINIMUM_WORK } = init
   const threads = Math.min(init.threads ?? 1, MAXIMUM_THREADS)
   if (!(Number.isInteger(threads) && threads >= 1)) {
     throw outOfRange('threads', 'at least 1', threads)
@@ -75,8 +37,9 @@ export function openKernels(init: KernelsInit = {}): Kernels {
   }
   const memory = createSharedMemory(reserved, pages)
   const module = compile(Buffer.from(kernelsWasm, 'base64'))
-  const exports = instantiate(module, memory, 0) as Exports
-  const pool = threads > 1 ? createKernelPool({ module, memory, exports }, threads) : undefined
+  const exports = instantiate(module, memory, 0) as KernelExports
+  const shared = { threads, minimumWork }
+  const pool = threads > 1 ? createKernelPool({ module, memory, exports }, shared) : undefined
   const wasm = pool?.exports ?? exports
   const regions = createRegions(memory, pages * PAGE_BYTES)
   const close = async (): Promise<void> => pool?.close()
@@ -95,26 +58,7 @@ export function openKernels(init: KernelsInit = {}): Kernels {
     release: (region) => regions.release(region),
     close: () => close(),
     [Symbol.asyncDispose]: () => close(),
-    ...bindBits(wasm),
-    ...bindBlocks(wasm),
-    ...bindConvert(wasm),
-    ...bindDeltas(wasm),
-    ...bindElect(wasm),
-    ...bindEntropy(wasm),
-    ...bindGaps(wasm),
-    ...bindIntegers(wasm),
-    ...bindLinear(wasm),
-    ...bindMask(wasm),
-    ...bindMatrix(wasm),
-    ...bindNoise(wasm),
-    ...bindOrdered(wasm),
-    ...bindPlanes(wasm),
-    ...bindRank(wasm),
-    ...bindReduce(wasm),
-    ...bindRuns(wasm),
-    ...bindSelect(wasm),
-    ...bindSignPlanes(wasm),
-    ...bindSymmetric(wasm),
+    ...bindFamilies(wasm),
   }
 }
 

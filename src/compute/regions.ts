@@ -23,7 +23,7 @@ interface Span {
 export type Regions = Pick<Kernels, 'allocated' | 'peak' | 'allocate' | 'release'>
 
 /**
- * Hands out pieces of `memory` after its first page, smallest sufficient gap first. Freed neighbours
+ * Hands out pieces of `memory` behind what it has at first, smallest sufficient gap first. Freed neighbours
  * join, so that a cycle of allocations and releases does not grow the memory.
  */
 export function createRegions(memory: SharedMemory, maximumBytes: number): Regions {

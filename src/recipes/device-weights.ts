@@ -1,4 +1,5 @@
 import type { Codec } from '../codecs/index.ts'
+import { endAll } from '../compute/end-all.ts'
 import type { Region } from '../compute/kernels.ts'
 import type { DeviceTensor } from '../compute/onnxruntime.ts'
 import { sliceRegion } from '../compute/slice-region.ts'
@@ -160,6 +161,6 @@ async function withTensors<T>(work: (tensors: DeviceTensor[]) => Promise<T>): Pr
   try {
     return await work(tensors)
   } finally {
-    for (const tensor of tensors) await tensor.release()
+    await endAll(tensors.map((tensor) => () => tensor.release()))
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Elements per block. Reductions are summed block by block in index order, raw residuals are framed
+ * Elements per block. Reductions are summed block by block in index order, codecs store frames
  * block by block, and every chunk but a tensor's last holds whole blocks; so no result depends on
  * the chunk size. 65,536 elements are 256 KiB of f32, which stays in a core's L2 cache.
  */

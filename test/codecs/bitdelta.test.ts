@@ -6,6 +6,7 @@ import { createSectionReader } from '../../src/codecs/sections/section-reader.ts
 import { createValueReader, valueScratchBytes } from '../../src/codecs/sections/values.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
 import { IncompatibleError, MalformedError } from '../../src/errors.ts'
+import { BLOCK_ELEMENTS } from '../../src/tensors/blocks.ts'
 import { encodeValues } from './encode-values.ts'
 import { gaussian, relativeError } from './gaussian.ts'
 import { hex, memorySections } from './memory-tensor.ts'
@@ -53,7 +54,32 @@ describe('bitdelta codec', () => {
       delta.map((value) => (value < 0 ? -mean : mean)),
     )
     assert.equal(plus.stored.get('nonzero'), undefined)
-    assert.equal(hex(plus.stored.get('signs')!), hex(kept.stored.get('signs')!))
+    // Gap codes of order 2: the one minus sign has three elements before it.
+    assert.equal(hex(plus.stored.get('signs')!), '1207')
+  })
+
+  it('stores the signs of what is not zero alone, and none for a block of zeros', async () => {
+    const signs = async (delta: ArrayLike<number>) =>
+      hex((await encode(delta)).stored.get('signs')!)
+    assert.equal(await signs([0, -0, 2, -4, 0, 0, 0, 0, 1, 1]), '1103')
+    const delta = new Float32Array(3 * BLOCK_ELEMENTS).fill(1, 0, 3).fill(-1, 2 * BLOCK_ELEMENTS)
+    const { stored, decoded } = await encode(delta)
+    assert.deepEqual(decoded.map(Math.sign), [...delta])
+    assert.equal(hex(stored.get('signs')!), '1200' + '0f00')
+  })
+
+  it('refuses a sign more or less than there are values', async () => {
+    const delta = Float32Array.from({ length: 1000 }, (_, i) => [0, 1, -1, 1, -1][i % 5]!)
+    const { stored, encoded } = await encode(delta)
+    const [all, nonzero] = [stored.get('signs')!, stored.get('nonzero')!]
+    for (const signs of [all.subarray(0, -1), Buffer.concat([all, Uint8Array.of(0)])]) {
+      const sections = memorySections(new Map([...stored, ['signs', signs], ['nonzero', nonzero]]))
+      const reader = await codec.open(encoded, sections, { kernels })
+      const out = kernels.allocate(4000)
+      await assert.rejects(reader.read(out, 1000, out), MalformedError)
+      reader.close()
+      kernels.release(out)
+    }
   })
 
   it('shares all bytes but the scale among re-scaled siblings', async () => {

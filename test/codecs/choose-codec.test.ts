@@ -109,6 +109,23 @@ describe('createCodecChooser', () => {
       }
     })
 
+    it('takes the first of those that are as small', async () => {
+      const sizes: [string, number][] = []
+      const none = tensorOf(new Float32Array(0))
+      for (const { codec, parameters } of candidates) {
+        const { bytes } = await encodeTensor(none, { codec, parameters }, async () => {}, {
+          kernels,
+          codecs,
+        })
+        sizes.push([codec, bytes])
+      }
+      assert.ok(sizes.length > 1 && sizes.every(([, bytes]) => bytes === 0))
+      const parameters = { error: 1 }
+      const choose = createCodecChooser({ codec: 'auto', parameters }, { kernels, codecs })
+      const { codec, parameters: found } = await choose(none)
+      assert.deepEqual([codec, found['density']], ['ternary', 0.1])
+    })
+
     it('takes more bits the smaller the error', async () => {
       const found = []
       for (const error of [1, 0.65, 0.5, 0.3, 0.15, 0.06, 0.03, 0.01, 0]) {

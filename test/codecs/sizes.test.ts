@@ -36,6 +36,12 @@ const cases: readonly (readonly [codec: string, parameters: ParameterValues, Sto
   ['bitdelta', { scales: 'row' }, (delta, out) => [...signsOf(delta), ...scalesOf(out, COLUMNS)]],
   ['bitdelta', { scales: 'group' }, (delta, out) => [...signsOf(delta), ...scalesOf(out, 128)]],
   ['noise', { distribution: 'uniform' }, (delta) => signsOf(delta)],
+  ...[{}, { split: 'equal-width', blocks: 4 }, { split: 'lloyd', blocks: 8 }].map((use): Case => [
+    'blocks',
+    use,
+    // A value tells sign, block and zero at once.
+    (_, out) => [out],
+  ]),
   ...[2, 3, 64].map((blocks) =>
     inBlocks('equal-count', blocks, () => Array.from({ length: ELEMENTS }, (_, i) => i % blocks)),
   ),

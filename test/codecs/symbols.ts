@@ -5,10 +5,9 @@ import { roundHalf } from './numbers.ts'
 /** The symbols that codecs store, by their definition, one series for each thing that is stored. */
 export type Series = readonly Iterable<number>[]
 
-/** Signs of all elements, and which of them are not zero where a zero is kept. */
+/** One sign for each element, where a zero that is kept is a third one. */
 export function signsOf(delta: Float32Array, zeros: 'keep' | 'plus' = 'keep'): Series {
-  const signs = delta.map((value) => Number(value >= 0))
-  return zeros === 'keep' && delta.includes(0) ? [signs, delta.map(isChanged)] : [signs]
+  return [zeros === 'keep' ? delta.map(Math.sign) : delta.map((value) => Number(value >= 0))]
 }
 
 /** Which elements are kept, and the bytes of their values where those are stored. */

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createKernelPool, reservedPages } from '../../src/compute/kernel-pool.ts'
 import { kernelsWasm } from '../../src/compute/kernels-wasm.ts'
 import type { MaskExports } from '../../src/compute/kernels/mask.ts'
+import type { SelectExports } from '../../src/compute/kernels/select.ts'
 import { compile, createSharedMemory, instantiate } from '../../src/compute/web-assembly.ts'
 import {
   HISTOGRAM_BYTES,
@@ -13,7 +14,7 @@ import {
   PACK_BYTES,
   type Region,
 } from '../../src/compute/kernels.ts'
-import { kernelSplits } from '../../src/compute/kernel-splits.ts'
+import { kernelSplits } from '../../src/compute/kernels/families.ts'
 import { createLease } from '../../src/compute/lease.ts'
 import { columnsOf, matrixOf, rowsOf, transposed } from '../../src/compute/matrix/matrix.ts'
 import { createProducts } from '../../src/compute/matrix/products.ts'
@@ -265,7 +266,10 @@ describe('kernels on several threads', () => {
         exports.maskBits(...args)
       },
     }
-    const pool = createKernelPool({ module, memory, exports: counting }, 2)
+    const pool = createKernelPool(
+      { module, memory, exports: counting },
+      { threads: 2, minimumWork: 0 },
+    )
     try {
       do {
         own = 0
@@ -279,11 +283,56 @@ describe('kernels on several threads', () => {
     }
   })
 
+  it('count anew after a call that failed in another thread', async () => {
+    const memory = createSharedMemory(reservedPages(2) + 64, 128)
+    const module = compile(Buffer.from(kernelsWasm, 'base64'))
+    const exports = instantiate(module, memory, 0) as SelectExports
+    const table = reservedPages(2) * 65_536
+    const x = table + HISTOGRAM_BYTES
+    const count = (memory.buffer.byteLength - x) / 4
+    const bins = new Uint32Array(memory.buffer, table, 2 ** 17)
+    const counted = () => bins.reduce((sum, each) => sum + each, 0)
+    let own: typeof exports.histogramHigh = exports.histogramHigh
+    const given = { histogramHigh: (...args: Parameters<typeof own>) => own(...args) }
+    const pool = createKernelPool(
+      { module, memory, exports: { ...exports, ...given } },
+      {
+        threads: 2,
+        minimumWork: 0,
+      },
+    )
+    try {
+      // The caller leaves its pieces to the other thread, until that reads beyond the memory.
+      own = () => void Atomics.wait(new Int32Array(memory.buffer, x, 1), 0, 0, 1)
+      const failure = { name: 'EnvironmentError', id: 'E_KERNEL' }
+      for (let failed = false; !failed;) {
+        try {
+          pool.exports.histogramHigh(x, 2 * count, table)
+        } catch (error) {
+          failed = true
+          assert.throws(() => {
+            throw error
+          }, failure)
+        }
+        await sleep(1)
+      }
+      own = exports.histogramHigh
+      bins.fill(0)
+      for (let i = 1; i <= 20; i++) {
+        pool.exports.histogramHigh(x, count, table)
+        assert.equal(counted(), i * count)
+        await sleep(1)
+      }
+    } finally {
+      await pool.close()
+    }
+  })
+
   it('go on alone when another thread cannot start', async () => {
     const memory = createSharedMemory(reservedPages(2) + 64, 128)
     const module = compile(Buffer.from(kernelsWasm, 'base64'))
     const exports = instantiate(module, memory, 0) as MaskExports
-    const pool = createKernelPool({ module: {}, memory, exports }, 2)
+    const pool = createKernelPool({ module: {}, memory, exports }, { threads: 2, minimumWork: 0 })
     const [pointer, count] = [reservedPages(2) * 65_536, 2 ** 20]
     const bits = new Uint8Array(memory.buffer, pointer, count / 8)
     exports.maskBits(pointer, count, 0, 0, 1, 2, 2 ** 31)

@@ -8,7 +8,7 @@ import {
   recipeId,
   recipeOf,
 } from '../../src/recipes/canonical-recipe.ts'
-import type { Recipe, RecipeNode } from '../../src/recipes/recipe.ts'
+import type { OperatorNode, Recipe, RecipeNode } from '../../src/recipes/recipe.ts'
 import type { SearchState, Strategy } from '../../src/search/index.ts'
 
 const leaf = (name: string): { delta: CID } => ({ delta: cidOfValue(name) })
@@ -80,6 +80,15 @@ export function describeStrategy(strategy: Strategy): void {
             // What no longer draws at random has no seed.
             const known = seedsOf(champion.root)
             for (const seed of seedsOf(recipe.root)) assert.ok(known.includes(seed))
+          }
+        })
+
+        it('puts no control on anything', () => {
+          const isControl = ({ operator, inputs }: OperatorNode): boolean =>
+            entries.operators.get(operator).control === true || inputs.some(hasControl)
+          const hasControl = (node: RecipeNode): boolean => 'operator' in node && isControl(node)
+          for (const recipe of strategy.propose(state({ count: 1000 }))) {
+            assert.ok(!hasControl(recipe.root), JSON.stringify(recipe.root))
           }
         })
 

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import type { Region } from '../../src/compute/kernels.ts'
+import { openKernels } from '../../src/compute/open-kernels.ts'
+import { sliceRegion } from '../../src/compute/slice-region.ts'
 import { operator as della } from '../../src/operators/della.ts'
 import { createRandom, maskKey, philox } from '../../src/random.ts'
 import { runOnTensor, type RunOptions } from '../support/run-operator.ts'
@@ -99,6 +102,27 @@ describe('della', () => {
       const factor = out[first]! / x[first]!
       assert.ok(out.every((value, i) => value === 0 || Math.abs(value / x[i]! / factor - 1) < 1e-6))
     }
+  })
+
+  it('sums magnitudes by blocks of whole rows, so that chunks of any size give one factor', () => {
+    const kernels = openKernels()
+    const [rows, width] = [9, 30_000]
+    const spec = { name, dtype: 'F32', shape: [rows, width] } as const
+    const random = createRandom('della rows')
+    const [x, ...scratch] = [0, 1, 2, 3].map(() => kernels.allocate(4 * rows * width)) as [Region]
+    for (let i = 0; i < rows * width; i++) x.f32[i] = 10 ** (6 * random.uniform() - 3)
+    const parameters = { ...half, over: 'row', probability: 'rank', seed: 0 } as const
+    const statistic = della.statistic!(parameters, 'mergekit')!
+    const ratios = [2, 4, 6].map((rowsOfChunk) => {
+      const init = { inputs: 1, elements: rows * width, tables: [] }
+      const fold = statistic.start({ kernels, scratch, ...init })
+      for (let row = 0; row < rows; row += rowsOfChunk) {
+        const count = Math.min(rowsOfChunk, rows - row) * width
+        fold.scan(0, spec, [sliceRegion(x, 4 * row * width, 4 * count)], row * width, count)
+      }
+      return fold.value()
+    })
+    assert.deepEqual(ratios, [ratios[0], ratios[0], ratios[0]])
   })
 
   it('gives zeros at density 0 and the input at 1, whatever epsilon says', async () => {

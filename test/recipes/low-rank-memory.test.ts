@@ -6,7 +6,8 @@ import { loadOperators } from '../../src/operators/index.ts'
 import { createRandom } from '../../src/random.ts'
 import { type DraftNode, recipeOf } from '../../src/recipes/canonical-recipe.ts'
 import { openVariant } from '../../src/recipes/materialise.ts'
-import { planRecipe } from '../../src/recipes/plan/plan.ts'
+import type { OperatorStep } from '../../src/recipes/plan/plan-node.ts'
+import { type Plan, planRecipe } from '../../src/recipes/plan/plan.ts'
 import type { Checkpoint } from '../../src/tensors/checkpoint.ts'
 import { memoryCheckpoint } from '../checkpoints/memory.ts'
 import { memoryDelta } from './memory-delta.ts'
@@ -36,8 +37,7 @@ describe('the memory that a plan states', () => {
     return { operator, parameters, inputs: [{ weights: postId }] }
   }
 
-  async function run(root: DraftNode): Promise<void> {
-    const kernels = openKernels()
+  async function planOf(root: DraftNode, kernels = openKernels()): Promise<Plan> {
     const { id, source } = await memoryDelta(
       base,
       post,
@@ -52,7 +52,12 @@ describe('the memory that a plan states', () => {
       { base: baseId, root: 'inputs' in root ? root : { delta: id } },
       entries,
     )
-    const plan = await planRecipe(recipe, sources, { ...entries, kernels })
+    return planRecipe(recipe, sources, { ...entries, kernels })
+  }
+
+  async function run(root: DraftNode): Promise<void> {
+    const kernels = openKernels()
+    const plan = await planOf(root, kernels)
     for await (const _ of (await openVariant(plan)).chunks('layers.0.weight'));
     assert.equal(kernels.allocated, 0)
     assert.ok(kernels.peak <= plan.memory, `${kernels.peak} of ${plan.memory}`)
@@ -64,8 +69,36 @@ describe('the memory that a plan states', () => {
     it(`holds, and is at most six matrices, for ${name}`, () => run(root))
   }
 
+  for (const [name, root] of Object.entries(edits)) {
+    it(`counts what the operator takes, which is what it says, for ${name}`, async () => {
+      const node = (await planOf(root)).root as OperatorStep
+      const spec = base.tensors.get('layers.0.weight')!
+      const stated = node.operator.memory!(spec, node.parameters, entries.codecs)
+      const whole = await planOf(edit('low-rank', { rank: rows }))
+      assert.ok((await planOf(root)).memory - whole.memory >= stated)
+
+      const kernels = openKernels()
+      const [x, out] = [kernels.allocate(matrixBytes), kernels.allocate(matrixBytes)]
+      await base.read(spec.name, 0, x.u8.subarray(0, matrixBytes))
+      const before = kernels.allocated
+      const parameters = node.parameters as never
+      const rest = { mode: 'paper', inputs: 1, statistic: undefined, scratch: [] } as const
+      const map = node.operator.open({ kernels, ...entries, spec, parameters, ...rest })
+      await map([x], out, 0, rows * columns)
+      const taken = kernels.peak - before
+      // How far a space must grow is known only when it has: what is stated is the whole matrix's.
+      const least = name === 'an energy that a space holds' ? 0.25 : 0.5
+      assert.ok(taken >= least * stated, `${taken} of ${stated}`)
+      assert.ok(taken <= stated + (node.operator.id === 'through' ? CODEC_BYTES : ROUNDING_BYTES))
+    })
+  }
+
   it('holds for a delta that is stored as factors', () => run({ weights: postId }))
 })
+
+/** What a plan allows for besides: the rounding of an operator's regions, and a codec's blocks. */
+const ROUNDING_BYTES = 256 * 1024
+const CODEC_BYTES = 3 * 1024 * 1024
 
 /** Two buffers each for base and post, the delta and the result, a codec's blocks, packed factors. */
 const STREAM_BYTES = 16 * 1024 * 1024

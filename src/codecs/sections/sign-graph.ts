@@ -4,10 +4,7 @@ import { BLOCK_ELEMENTS } from '../../tensors/blocks.ts'
 import { elementsOf, type TensorSpec } from '../../tensors/tensor.ts'
 import type { CodecGraph, Sections } from '../index.ts'
 import { bitmapBytes } from './bits.ts'
-import { allocateBuffers, blockCapacity } from './block.ts'
-import { decodeMask, maskScratchBytes } from './mask.ts'
-import { createSectionReader } from './section-reader.ts'
-import { checkSigns, NONZERO, SIGNS } from './signs.ts'
+import { checkSigns, openSigns, type SignReader } from './signs.ts'
 
 /**
  * Sign times scale on a device. Bitmaps are brought there as one f32 per byte, an eighth of the delta,
@@ -22,12 +19,16 @@ export function signGraph(
 ): CodecGraph {
   const { shape } = spec
   const keeps = checkSigns(spec, sections, zeros)
-  const plane = (section: string) => ({
-    elements: bitmapBytes(elementsOf(shape)),
-    fill: (out: Region) => widenBitmap(kernels, spec, sections, section, out),
+  const elements = elementsOf(shape)
+  const plane = (bitmap: 'signs' | 'nonzero') => ({
+    elements: bitmapBytes(elements),
+    async fill(out: Region) {
+      const reader = openSigns(kernels, spec, sections, zeros)
+      await widenBitmap(reader, reader[bitmap]!, elements, out)
+    },
   })
   return {
-    planes: keeps ? [plane(SIGNS), plane(NONZERO)] : [plane(SIGNS)],
+    planes: keeps ? [plane('signs'), plane('nonzero')] : [plane('signs')],
     emit(emitter, [positive, present]) {
       const [plus, minus] = [emitter.float(scale), emitter.float(-scale)]
       const signed = emitter.node('Where', [emitBits(emitter, positive!, shape), plus, minus])
@@ -37,24 +38,23 @@ export function signGraph(
   }
 }
 
-/** The bytes of a section's bitmap as f32. */
+/** One of the tensor's bitmaps, each byte as f32. */
 async function widenBitmap(
-  kernels: Kernels,
-  spec: TensorSpec,
-  sections: Sections,
-  section: string,
+  reader: SignReader,
+  bits: Region,
+  elements: number,
   out: Region,
 ): Promise<void> {
-  const [elements, capacity] = [elementsOf(spec.shape), blockCapacity(spec)]
-  using buffers = allocateBuffers(kernels, [bitmapBytes(capacity), maskScratchBytes(capacity)])
-  const [bits, scratch] = buffers.regions
-  const reader = createSectionReader(sections, section)
-  for (let from = 0; from < elements; from += BLOCK_ELEMENTS) {
-    const count = Math.min(BLOCK_ELEMENTS, elements - from)
-    await decodeMask(kernels, reader, bits, count, scratch)
-    out.f32.set(bits.u8.subarray(0, bitmapBytes(count)), from / 8)
+  try {
+    for (let from = 0; from < elements; from += BLOCK_ELEMENTS) {
+      const count = Math.min(BLOCK_ELEMENTS, elements - from)
+      await reader.read(count)
+      out.f32.set(bits.u8.subarray(0, bitmapBytes(count)), from / 8)
+    }
+    reader.end()
+  } finally {
+    reader.close()
   }
-  reader.end()
 }
 
 /** Whether each bit is 1, in the tensor's shape; bit i of a byte b is ⌊b/2ⁱ⌋ − 2⌊b/2ⁱ⁺¹⌋. */

@@ -16,15 +16,24 @@ export const zeros = {
 } as const
 
 /**
- * The signs of a tensor, block by block (`mask.ts`). Section `signs`: bit i is 1 where Δᵢ ≥ 0. Section
- * `nonzero`: bit i is 1 where Δᵢ ≠ 0, there only with `zeros: keep` and only if the tensor has both a
- * zero and a value that is not. Neither depends on any magnitude, so that siblings share their bytes.
+ * The signs of a tensor, block by block. Section `nonzero`: bit i is 1 where Δᵢ ≠ 0, there only with
+ * `zeros: keep` and only if the tensor has both a zero and a value that is not. Section `signs`: one
+ * bit for each element, or for each that `nonzero` has, 1 where Δᵢ ≥ 0; nothing for a block without
+ * any. The bits of a block are a frame of `mask.ts` in both. Neither depends on any magnitude, so that
+ * siblings share their bytes.
  */
-export interface SignWriter extends Disposable {
-  /** Stores the signs of one block. */
-  write(delta: Region, count: number): Promise<void>
-  /** Puts these signs before the block's magnitudes; +0 where the magnitude or the element is 0. */
+export interface Signs {
+  /** Of the current block: 1 where an element counts as positive; where it is kept as 0, either. */
+  readonly signs: Region
+  /** Of the current block: 1 where an element has a sign; absent where all have. */
+  readonly nonzero: Region | undefined
+  /** Puts the signs before the block's magnitudes; +0 where the magnitude or the element is 0. */
   apply(out: Region, count: number): void
+}
+
+export interface SignWriter extends Signs, Disposable {
+  /** Stores the signs of the next block; gives how many there are. */
+  write(delta: Region, count: number): Promise<number>
 }
 
 export function createSignWriter(
@@ -35,31 +44,32 @@ export function createSignWriter(
 ): SignWriter {
   const keeps =
     init.zeros === 'keep' && init.zeroCount > 0 && init.zeroCount < elementsOf(spec.shape)
-  const buffers = allocateSigns(kernels, spec, keeps)
-  const [signs, nonzero, scratch] = buffers.regions
+  const { block, stored, scratch, close } = allocateSigns(kernels, spec, keeps)
+  const { signs, nonzero } = block
   return {
+    ...block,
     async write(delta, count) {
       kernels.packSigns(delta, signs, count)
-      clearPadding(signs, count)
-      await sink(SIGNS, encodeMask(kernels, signs, count, scratch))
-      if (!keeps) return
+      if (nonzero === undefined) {
+        clearPadding(signs, count)
+        await sink(SIGNS, encodeMask(kernels, signs, count, scratch))
+        return count
+      }
       kernels.packNonzero(delta, nonzero, count)
       clearPadding(nonzero, count)
       await sink(NONZERO, encodeMask(kernels, nonzero, count, scratch))
+      const kept = kernels.compactBits(signs, nonzero, stored, count)
+      if (kept > 0) await sink(SIGNS, encodeMask(kernels, stored, kept, scratch))
+      return kept
     },
-    apply(out, count) {
-      kernels.applySigns(signs, out, count)
-      if (keeps) kernels.clearByBits(nonzero, out, count)
-    },
-    [Symbol.dispose]: () => buffers[Symbol.dispose](),
+    [Symbol.dispose]: close,
   }
 }
 
 /** The stored signs of a tensor, from its first element to its last. */
-export interface SignReader {
-  /** Reads the next block's. */
-  read(count: number): Promise<void>
-  apply: SignWriter['apply']
+export interface SignReader extends Signs {
+  /** Reads those of the next block; gives how many there are. */
+  read(count: number): Promise<number>
   end(): void
   close(): void
 }
@@ -72,24 +82,27 @@ export function openSigns(
   policy: 'keep' | 'plus',
 ): SignReader {
   const keeps = checkSigns(spec, sections, policy)
-  const buffers = allocateSigns(kernels, spec, keeps)
-  const [signs, nonzero, scratch] = buffers.regions
+  const { block, stored, scratch, close } = allocateSigns(kernels, spec, keeps)
+  const { signs, nonzero } = block
   const signReader = createSectionReader(sections, SIGNS)
   const nonzeroReader = createSectionReader(sections, NONZERO)
   return {
+    ...block,
     async read(count) {
-      await decodeMask(kernels, signReader, signs, count, scratch)
-      if (keeps) await decodeMask(kernels, nonzeroReader, nonzero, count, scratch)
-    },
-    apply(out, count) {
-      kernels.applySigns(signs, out, count)
-      if (keeps) kernels.clearByBits(nonzero, out, count)
+      if (nonzero === undefined) {
+        await decodeMask(kernels, signReader, signs, count, scratch)
+        return count
+      }
+      await decodeMask(kernels, nonzeroReader, nonzero, count, scratch)
+      const kept = kernels.countBits(nonzero, count)
+      if (kept > 0) await decodeMask(kernels, signReader, stored, kept, scratch)
+      return kernels.expandBits(stored, nonzero, signs, count)
     },
     end() {
       signReader.end()
       nonzeroReader.end()
     },
-    close: () => buffers[Symbol.dispose](),
+    close,
   }
 }
 
@@ -101,7 +114,7 @@ export function checkSigns(
 ): boolean {
   const [least, most] = maskBytes(elementsOf(shape))
   const keeps = policy === 'keep' && sections.bytes(NONZERO) > 0
-  checkSize(sections, SIGNS, least, most)
+  checkSize(sections, SIGNS, keeps ? 0 : least, most)
   checkSize(sections, NONZERO, keeps ? least : 0, keeps ? most : 0)
   return keeps
 }
@@ -109,8 +122,20 @@ export function checkSigns(
 function allocateSigns(kernels: Kernels, spec: TensorSpec, keeps: boolean) {
   const capacity = blockCapacity(spec)
   const bytes = bitmapBytes(capacity)
-  return allocateBuffers(kernels, [bytes, keeps ? bytes : 0, maskScratchBytes(capacity)])
+  const ofZeros = keeps ? bytes : 0
+  const buffers = allocateBuffers(kernels, [bytes, ofZeros, ofZeros, maskScratchBytes(capacity)])
+  const [signs, mask, stored, scratch] = buffers.regions
+  const nonzero = keeps ? mask : undefined
+  const block: Signs = {
+    signs,
+    nonzero,
+    apply(out, count) {
+      kernels.applySigns(signs, out, count)
+      if (nonzero !== undefined) kernels.clearByBits(nonzero, out, count)
+    },
+  }
+  return { block, stored, scratch, close: () => buffers[Symbol.dispose]() }
 }
 
-export const SIGNS = 'signs'
-export const NONZERO = 'nonzero'
+const SIGNS = 'signs'
+const NONZERO = 'nonzero'

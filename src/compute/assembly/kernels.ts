@@ -21,6 +21,7 @@ export {
   unpackPlanes,
 } from './bits'
 export { assignBlocks, sumBlocks, lookUpBlocks, signCodes } from './blocks'
+export { compactBits, expandBits } from './compact-bits'
 export { copy, widenBf16, widenF16, narrowBf16, narrowF16 } from './convert'
 export { difference, applied } from './deltas'
 export { electAndMerge } from './elect'

@@ -41,7 +41,7 @@ export async function measureNorms(
       for await (const { count, deltas, base } of sideBySide(spec, views, signal)) {
         const [delta] = deltas
         squares = kernels.sumSquares(delta!, count, squares)
-        for (let i = 0; i < count; i++) if (delta!.f32[i] === 0) zeros++
+        zeros += kernels.countMagnitude(delta!, count, 0)
         kernels.widen(spec.dtype as WeightDType, await base(), wide, count)
         baseSquares = kernels.sumSquares(wide, count, baseSquares)
       }

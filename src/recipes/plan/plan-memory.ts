@@ -1,5 +1,6 @@
 import type { Codec } from '../../codecs/index.ts'
 import { tableBytes } from '../../operators/statistics/statistic.ts'
+import type { ParameterValues } from '../../parameters.ts'
 import type { Registry } from '../../registry.ts'
 import { BLOCK_ELEMENTS } from '../../tensors/blocks.ts'
 import { dtypeBytes } from '../../tensors/dtype.ts'
@@ -47,7 +48,7 @@ function streamMemory(
       return 2 * sizesOf(spec, chunkElements).own
     case 'delta': {
       const { codec, parameters } = node.source.tensors.get(spec.name)!
-      return codecMemory(spec) + (codecs.get(codec).memory?.('read', spec, parameters) ?? 0)
+      return codecMemory(codecs.get(codec), 'read', spec, parameters)
     }
     case 'operator':
       return node.inputs.reduce(
@@ -70,7 +71,7 @@ function operatorMemory(
   const tables = statistic === undefined ? 0 : inputs.length * region(tableBytes(statistic, spec))
   const windows = inputs.length * region(windowElements(elements, chunk, part) * 4)
   // Whole tensors are what goes through a codec, there and back.
-  const both = unit === 'tensor' ? 2 * codecMemory(spec) : 0
+  const both = unit === 'tensor' ? 2 * blocksMemory(spec) : 0
   const besides = operator.memory?.(spec, parameters, codecs)
   const regions = besides === undefined ? 0 : besides + OWN_REGIONS * REGION_SLACK
   const own = tables + windows + scratch * region(part * 4) + both + regions
@@ -80,7 +81,17 @@ function operatorMemory(
   return own + result + 2 * sizesOf(spec, chunkElements).own
 }
 
-function codecMemory({ shape }: TensorSpec): number {
+/** The most bytes of the kernels' memory that a codec takes while it encodes or reads a tensor. */
+export function codecMemory(
+  codec: Codec,
+  use: 'encode' | 'read',
+  spec: TensorSpec,
+  parameters: ParameterValues,
+): number {
+  return blocksMemory(spec) + (codec.memory?.(use, spec, parameters) ?? 0)
+}
+
+function blocksMemory({ shape }: TensorSpec): number {
   return CODEC_BLOCKS * region(Math.min(BLOCK_ELEMENTS, elementsOf(shape)) * 4) + CODEC_TABLES
 }
 
