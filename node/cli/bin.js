@@ -1,6 +1,7 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=2
 // Plain JavaScript for any Node: checks the version, and where it is too old runs the same command
-// with the runtime that the repository brings along. Everything else is in main.ts.
+// with the runtime that the repository brings along. Everything else is in main.ts. The young
+// generation is small as that of a daemon (program.ts): buffers of blocks would pile up in a large one.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -29,9 +30,8 @@ if (major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1])) {
     )
     process.exit(1)
   }
-  const child = spawn(runtime, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
-    stdio: 'inherit',
-  })
+  const program = ['--max-semi-space-size=2', fileURLToPath(import.meta.url)]
+  const child = spawn(runtime, [...program, ...process.argv.slice(2)], { stdio: 'inherit' })
   // A terminal sends the signal to both; a parent that kills only this process must reach the child.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => child.kill(signal))

@@ -56,7 +56,10 @@ export interface EditPreview {
     readonly bpw: number
     readonly basis: Basis
   }
-  /** Bytes: the most that the plan holds, and what the process holds anyway. */
+  /**
+   * Bytes: the most that the plan of the edit holds, and the most that the process holds anyway.
+   * The dry run of a chain holds the plan of every step at once.
+   */
   readonly memory: { readonly plan: number; readonly process: number }
   /** Seconds of one pass over the edited delta. */
   readonly time: { readonly seconds: number; readonly basis: Basis }
@@ -69,6 +72,12 @@ export interface Extent {
 
 /** Measured on all of the delta, or on a sample and scaled. */
 export type Basis = 'measured' | 'estimated'
+
+/**
+ * What a process may hold besides its size at rest and the plan: compiled code, a young generation,
+ * and the buffers that V8 lets pile up before it collects them, of which it counts 64 MiB.
+ */
+const GARBAGE_BYTES = 96 * 2 ** 20
 
 /**
  * Runs the outermost `count` edits of a recipe over its deltas and says what they do and cost;
@@ -109,7 +118,7 @@ export async function previewEdits(
       bpw: stored.bpw,
       basis,
     },
-    memory: { plan: plan.memory, process: processBytes },
+    memory: { plan: plan.memory, process: processBytes + GARBAGE_BYTES },
     time: { seconds: seconds * scale, basis },
   }
 }

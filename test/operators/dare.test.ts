@@ -163,8 +163,8 @@ describe('dare of selected elements', () => {
     ]
     for (const [parameters, mask] of rows) {
       const out = await run(x, { ...parameters, k: 0.5 }, mask)
-      assert.ok(Math.abs(sum(out) - 3) < 1e-6, `${[...out]}`)
-      assert.ok(Math.min(...out.filter((v) => v !== 0).map(Math.abs)) === 0.5, `${[...out]}`)
+      assert.ok(Math.abs(sum(out) - 3) < 1e-6, out.join(' '))
+      assert.ok(Math.min(...out.filter((v) => v !== 0).map(Math.abs)) === 0.5, out.join(' '))
     }
     // Three zeros of six are drawn first: nothing else is, and nothing grows.
     assert.deepEqual([...(await run(x, { select: 'magnitude', p: 0.5, k: 0.5 }))], x)

@@ -9,6 +9,7 @@ interface Preview {
   readonly steps: readonly {
     readonly operator: string
     readonly intensity: number
+    readonly expectedIntensity: number | null
     readonly change: number
     readonly cosine: number
     readonly tensors: number
@@ -58,6 +59,13 @@ describe('edit', () => {
     assert.deepEqual([again['id'], again['announced']], [kept['id'], true])
     assert.equal((await find())?.['announced'], true)
     assert.equal((await listed()).filter(({ id }) => id === kept['id']).length, 1)
+  })
+
+  it('expects nothing of a delta of zeros', async () => {
+    const argv = ['edit', 'd', 'scale=alpha:-1', 'dare=p:0.9', '--dry-run']
+    const { preview } = (await ask(...argv)) as unknown as { preview: Preview }
+    const expected = preview.steps.map(({ expectedIntensity }) => expectedIntensity)
+    assert.deepEqual(expected, [1, null])
   })
 
   it('gives its seed to every edit that takes one and has none', async () => {
