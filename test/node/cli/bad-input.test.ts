@@ -88,7 +88,7 @@ describe('bad input at the command line', () => {
       ['drop=p:-0.1', 'in [0, 1]', -0.1],
       ['trim=density:2', 'in [0, 1]', 2],
       ['scale=alpha:half', 'in [-2, 4]', 'half'],
-      ['dare=seed:0.5', `a whole number in [0, ${Number.MAX_SAFE_INTEGER}]`, 0.5],
+      ['dare=seed:0.5', 'a whole number from 0 on', 0.5],
       ['through=codec:sparse,drop:7', 'in [0, 1]', 7],
     ] as const) {
       const argv = ['edit', 'digits', edit, '--home', home]
