@@ -22,6 +22,7 @@ export { type ModelFolder, openFolder } from './checkpoints/folder.ts'
 export { weightsId, type WeightsId } from './checkpoints/weights-id.ts'
 export { type Weights, weightsOf } from './checkpoints/weights.ts'
 export { type FolderContent, writeFolder } from './checkpoints/write-folder.ts'
+export { encodeFactors } from './codecs/factors/encode-factors.ts'
 export {
   type Activations,
   type Calibration,
@@ -33,7 +34,6 @@ export {
   type Sections,
   type SectionSink,
 } from './codecs/index.ts'
-export { encodeFactors } from './codecs/factors/encode-factors.ts'
 export {
   type CodecChoice,
   type CodecChooser,
@@ -141,22 +141,27 @@ export {
   recipeId,
   recipeOf,
 } from './recipes/canonical-recipe.ts'
-export { compareDeltas, type TensorComparison } from './recipes/compare-deltas.ts'
-export { decodeRecipe, encodeRecipe, MAX_RECIPE_BYTES } from './recipes/decode-recipe.ts'
-export { measureNorms, type TensorNorms } from './recipes/delta-norms.ts'
-export { describeRecipe } from './recipes/describe-recipe.ts'
+export { compareDeltas, type TensorComparison } from './recipes/comparison/compare-deltas.ts'
+export { measureNorms, type TensorNorms } from './recipes/comparison/delta-norms.ts'
 export {
   countElements,
   type EditEffect,
   measureEdits,
   type StepEffect,
-} from './recipes/edit-effect.ts'
+} from './recipes/comparison/edit-effect.ts'
+export {
+  cosine,
+  type Relation,
+  relativeChange,
+  sumRelations,
+} from './recipes/comparison/relation.ts'
+export { decodeRecipe, encodeRecipe, MAX_RECIPE_BYTES } from './recipes/decode-recipe.ts'
+export { describeRecipe } from './recipes/describe-recipe.ts'
 export { openVariant, type Variant } from './recipes/materialise.ts'
 export { type Deltas, openDeltas } from './recipes/open-deltas.ts'
-export { type Plan, planRecipe, type Sources } from './recipes/plan.ts'
+export { type Plan, planRecipe, type Sources } from './recipes/plan/plan.ts'
 export { describeDifference } from './recipes/recipe-difference.ts'
 export { type Recipe, type RecipeNode } from './recipes/recipe.ts'
-export { cosine, type Relation, relativeChange, sumRelations } from './recipes/relation.ts'
 export { tiedCopies } from './recipes/tied-copies.ts'
 export { loadRegistry, type Registry, registryOf } from './registry.ts'
 export { loadStrategies, type Strategy } from './search/index.ts'

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { track } from './support/processes.ts'
 import { type SwiftShader, unpackSwiftShader } from './support/swiftshader.ts'
 
 /** Tests that run on the CPU by default and once more here, on WebGPU with no way to fall back. */
@@ -34,6 +35,7 @@ describe('the strict WebGPU path on SwiftShader', function () {
       env: { ...env, DELTASWARM_TEST_DEVICE: 'webgpu' },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
+    track(child)
     const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
     assert.ok(stdout.startsWith('{'), stderr)
     return JSON.parse(stdout) as {

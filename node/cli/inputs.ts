@@ -44,5 +44,7 @@ export const nameInput = z
   .string()
   .regex(/^[a-zA-Z0-9][a-zA-Z0-9._:-]{0,63}$/, 'letters, digits, . _ : - only, at most 64')
 
+const WHOLE = 'a whole number from 0 on'
+
 /** The number that fixes what is drawn at random. */
-export const seedInput = z.int().nonnegative()
+export const seedInput = z.int(WHOLE).nonnegative(WHOLE)

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, type ExecFileException } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, extname, join } from 'node:path'
@@ -33,15 +33,24 @@ export async function probeDevice(device: Device): Promise<Probe> {
   const file = fileURLToPath(new URL(`./probe-process${extension}`, import.meta.url))
   return new Promise((resolve) => {
     execFile(process.execPath, [file, device], { timeout: PROBE_MS }, (error, stdout) => {
-      const answer = stdout.split('\n').at(-1)! // a driver may print before it
-      if (error === null && answer !== '') return resolve(JSON.parse(answer) as Probe)
-      const reason =
-        error?.killed === true
-          ? `no answer within ${PROBE_MS / 1000} s`
-          : `its process ended with ${error?.signal ?? `code ${error?.code ?? 0}`}`
-      resolve({ device, works: false, reason })
+      resolve(probeOf(device, error, stdout))
     })
   })
+}
+
+/** What the end of the child process, or its last line, says of the device. */
+export function probeOf(device: Device, error: ExecFileException | null, stdout: string): Probe {
+  const failed = (reason: string): Probe => ({ device, works: false, reason })
+  const answer = stdout.split('\n').at(-1)! // a driver may print before it
+  if (error?.killed === true) return failed(`no answer within ${PROBE_MS / 1000} s`)
+  if (error !== null || answer === '') {
+    return failed(`its process ended with ${error?.signal ?? `code ${error?.code ?? 0}`}`)
+  }
+  try {
+    return JSON.parse(answer) as Probe
+  } catch {
+    return failed('no answer that can be read') // a driver may print behind it, too
+  }
 }
 
 /** onnxruntime opens them beside its own library; without them CUDA is not worth a process. */

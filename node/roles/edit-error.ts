@@ -68,7 +68,7 @@ async function changeOf(
       const [out, difference] = regions as [Region, Region]
       await decoder.read(out, chunk)
       const unedited = await before.next()
-      if (unedited.done === true) break
+      if (unedited.done === true) throw new RangeError('the delta before the edit ends early')
       const { delta } = unedited.value
       kernels.subtract(out, delta, difference, chunk.count)
       norm = kernels.sumSquares(delta, chunk.count, norm)

@@ -35,7 +35,7 @@ export interface StepFigures extends EditFigures {
   readonly operator: string
   readonly parameters: StepEffect['step']['parameters']
   readonly scope: string
-  /** v as the operator's formula gives it, where it has one. */
+  /** v as the operator's formula gives it, where it has one and there is something to change. */
   readonly expectedIntensity: number | null
 }
 
@@ -129,7 +129,10 @@ function stepFigures(effect: StepEffect, delta: Extent): StepFigures {
     parameters,
     scope,
     ...figuresOf(effect, delta),
-    expectedIntensity: operator.intensity?.(parameters as never, mode) ?? null,
+    expectedIntensity:
+      effect.inScope.squaresA === 0
+        ? null
+        : (operator.intensity?.(parameters as never, mode) ?? null),
   }
 }
 

@@ -2,6 +2,7 @@ import {
   type Deltas,
   type DraftNode,
   InvalidInputError,
+  type Mode,
   type ModelFolder,
   openDeltas,
   planRecipe,
@@ -79,13 +80,13 @@ export async function openEdits(
   { engine, library }: SwarmNode,
   base: RegisteredBase,
   post: ModelFolder,
-  edits: readonly EditStep[],
+  { edits, mode }: { readonly edits: readonly EditStep[]; readonly mode?: Mode | undefined },
   { signal }: JobOptions,
 ): Promise<Deltas | undefined> {
   if (edits.length === 0) return undefined
   const { id } = await weightsId(post.checkpoint, { signal })
   const plain = recipeOf({ base: base.id, root: { weights: id } }, engine)
-  const ground = commonGround([{ name: post.path, recipe: plain }, ...operandsOf(edits)])
+  const ground = commonGround([{ name: post.path, recipe: plain }, ...operandsOf(edits)], mode)
   const recipe = recipeOf({ ...ground, root: withEdits(plain.root, edits) }, engine)
   const { delta, weights } = library.sources
   const sources = {

@@ -5,6 +5,7 @@ import {
   deltaTensor,
   IncompatibleError,
   InvalidInputError,
+  type Mode,
   openFolder,
   openSafetensors,
   type Recipe,
@@ -28,6 +29,8 @@ export interface PublishRequest {
   readonly codec: CodecRequest
   /** Edits applied before encoding, first to last. */
   readonly edits: readonly EditStep[]
+  /** Whose reading of them counts; that of what they look at, else the paper's, when it is left out. */
+  readonly mode?: Mode | undefined
   readonly licence: string
   /** A file of activations to fit scales to. */
   readonly calibration?: string | undefined
@@ -88,7 +91,7 @@ export async function publish(
         for await (const _ of plain(spec).chunks()) options.signal.throwIfAborted()
       }
     }
-    const edited = await openEdits(node, base, post, request.edits, options)
+    const edited = await openEdits(node, base, post, request, options)
     const content = {
       specs: changed,
       codec,

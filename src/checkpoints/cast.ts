@@ -1,3 +1,4 @@
+import { allocateBuffers } from '../compute/buffers.ts'
 import type { Kernels, Region } from '../compute/kernels.ts'
 import { InvalidInputError } from '../errors.ts'
 import type { Checkpoint } from '../tensors/checkpoint.ts'
@@ -34,24 +35,19 @@ export function castCheckpoint(
         })
       }
       const count = into.length / bytes
-      const narrow = kernels.allocate(2 * count)
-      const wide = kernels.allocate(4 * count)
+      using buffers = allocateBuffers(kernels, [2 * count, 4 * count])
+      const [narrow, wide] = buffers.regions
       const fill = (region: Region) => {
         const piece = region.u8.subarray(0, sourceBytes * count)
         return checkpoint.read(name, (offset / bytes) * sourceBytes, piece)
       }
-      try {
-        if (from === 'F32') await fill(wide)
-        else {
-          await fill(narrow)
-          kernels.widen(from, narrow, wide, count)
-        }
-        if (dtype !== 'F32') kernels.narrow(dtype, wide, narrow, count)
-        into.set((dtype === 'F32' ? wide : narrow).u8.subarray(0, into.length))
-      } finally {
-        kernels.release(wide)
-        kernels.release(narrow)
+      if (from === 'F32') await fill(wide)
+      else {
+        await fill(narrow)
+        kernels.widen(from, narrow, wide, count)
       }
+      if (dtype !== 'F32') kernels.narrow(dtype, wide, narrow, count)
+      into.set((dtype === 'F32' ? wide : narrow).u8.subarray(0, into.length))
     },
   }
 }

@@ -1,6 +1,7 @@
 import { defineCodec } from './index.ts'
 import { checkStoredScales, scaleParameters } from './scales/parameters.ts'
 import { readMatrixScale } from './scales/scale-section.ts'
+import { scalesMemory } from './scales/memory.ts'
 import { encodeSignedScales, openSignedScales } from './scales/signed-scales.ts'
 import { signGraph } from './sections/sign-graph.ts'
 
@@ -28,6 +29,7 @@ export const codec = defineCodec({
   exact: false,
   parameters: scaleParameters,
 
+  memory: scalesMemory,
   encode: encodeSignedScales,
 
   async open(tensor, sections, context) {

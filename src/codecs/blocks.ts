@@ -2,25 +2,34 @@ import { doublesOf } from '../compute/doubles-of.ts'
 import {
   BLOCK_SUMS_BYTES,
   BLOCK_VALUES_BYTES,
+  HISTOGRAM_BYTES,
   type Kernels,
   type Region,
 } from '../compute/kernels.ts'
+import { orderStatisticsBytes } from '../compute/order-statistics.ts'
 import { elementsOf } from '../tensors/tensor.ts'
 import { defineCodec, type DeltaTensor } from './index.ts'
 import { equalCount } from './partition/equal-count.ts'
 import { equalWidth } from './partition/equal-width.ts'
 import { lloydMax } from './partition/lloyd-max.ts'
 import { createPartitionTable, type Partition } from './partition/partition.ts'
-import { bitmapBytes } from './sections/bits.ts'
 import { allocateBuffers, blockCapacity, createBlockReader, eachBlock } from './sections/block.ts'
 import {
+  codeBytes,
+  codeScratchBytes,
+  codesInBitmaps,
+  decodeCodes,
+  encodeCodes,
+} from './sections/codes.ts'
+import {
   badEncoding,
+  checkMagnitudes,
   checkSize,
   checkStored,
   outOfRange,
   weightDType,
 } from './sections/encoding.ts'
-import { indexBytesAtMost, packIndexes, unpackIndexes } from './sections/indexes.ts'
+import { owning } from './sections/owning.ts'
 import { createSectionReader } from './sections/section-reader.ts'
 import { createTally } from './sections/tally.ts'
 import { createSignWriter, openSigns, zeros } from './sections/signs.ts'
@@ -39,7 +48,7 @@ const splits = { 'equal-count': equalCount, 'equal-width': equalWidth, lloyd: ll
  *
  * Sections: `signs` and `nonzero` (sections/signs.ts); `values`, M means as f32(Σ|Δ| ÷ count), in
  * f64 but the last rounding, element by element, 0 for a block that holds none; `indexes` for M > 1,
- * of the elements that have a sign (sections/indexes.ts). Zeros count in their block's mean.
+ * of the elements that have a sign (sections/codes.ts). Zeros count in their block's mean.
  *
  * Decoded, without any arithmetic: the value of the element's block with its sign; +0 where `nonzero`
  * is 0 and where the value is.
@@ -67,6 +76,12 @@ export const codec = defineCodec({
     zeros,
   },
 
+  memory(use, _spec, { blocks, split }) {
+    if (use === 'read') return 0
+    if (split === 'equal-count') return orderStatisticsBytes(Math.max(0, Number(blocks) - 1))
+    return split === 'lloyd' ? HISTOGRAM_BYTES : 0
+  },
+
   async encode(tensor, { blocks, split, zeros: policy }, sink, { kernels }) {
     const { spec } = tensor
     weightDType(spec)
@@ -74,14 +89,15 @@ export const codec = defineCodec({
     const capacity = blockCapacity(spec)
     const partition = await splits[split](tensor, Math.min(blocks, elements), kernels)
     const used = elements === 0 ? 0 : partition.borders.length + 1
+    const form = codesInBitmaps(bitsFor(used))
     using table = createPartitionTable(kernels, used)
     using buffers = allocateBuffers(kernels, [
       capacity,
-      8 * bitmapBytes(capacity),
+      codeScratchBytes(capacity, form),
       BLOCK_VALUES_BYTES,
       capacity * 4,
     ])
-    const [indexes, planes, values, out] = buffers.regions
+    const [indexes, codes, values, out] = buffers.regions
     const { means, zeroCount } = await blockMeans(tensor, partition, kernels)
     values.f32.set(means.subarray(0, used))
     const bad = kernels.firstNonFinite(values, used)
@@ -98,7 +114,7 @@ export const codec = defineCodec({
       if (nonzero) kernels.compact(delta, nonzero, changed, count)
       kernels.assignBlocks(nonzero ? changed : delta, indexes, kept, table)
       if (used > 1 && kept > 0) {
-        await sink(INDEXES, packIndexes(kernels, indexes, planes, kept, used))
+        await sink(INDEXES, encodeCodes(kernels, indexes, kept, form, codes))
       }
       kernels.lookUpBlocks(indexes, values, nonzero ? changed : out, kept)
       if (nonzero) kernels.expand(changed, nonzero, out, count)
@@ -116,53 +132,52 @@ export const codec = defineCodec({
     const elements = elementsOf(spec.shape)
     checkSize(sections, VALUES, elements > 0 ? 4 : 0, 4 * Math.min(MAX_BLOCKS, elements))
     const blocks = sections.bytes(VALUES) / 4
-    checkSize(sections, INDEXES, 0, blocks > 1 ? indexBytesAtMost(elements, blocks) : 0)
+    const form = codesInBitmaps(bitsFor(blocks))
+    checkSize(sections, INDEXES, 0, blocks > 1 ? codeBytes(elements, form)[1] : 0)
     const found = await sections.read(VALUES, 0, sections.bytes(VALUES))
 
-    const signs = openSigns(kernels, spec, sections, stored.zeros)
     const capacity = blockCapacity(spec)
-    const { nonzero } = signs
-    const buffers = allocateBuffers(kernels, [
-      capacity,
-      8 * bitmapBytes(capacity),
-      BLOCK_VALUES_BYTES,
-      nonzero ? capacity * 4 : 0,
-    ])
-    const [indexes, planes, values, changed] = buffers.regions
-    const close = (): void => {
-      signs.close()
-      buffers[Symbol.dispose]()
-    }
-    try {
+    return owning((own, close) => {
+      const signs = own(openSigns(kernels, spec, sections, stored.zeros))
+      const { nonzero } = signs
+      const sizes = [
+        capacity,
+        codeScratchBytes(capacity, form),
+        BLOCK_VALUES_BYTES,
+        nonzero ? capacity * 4 : 0,
+      ] as const
+      const [indexes, codes, values, changed] = own(allocateBuffers(kernels, sizes)).regions
       putValues(values, found)
-    } catch (error) {
-      close()
-      throw error
-    }
-    indexes.u8.fill(0)
-    const reader = createSectionReader(sections, INDEXES)
-    return createBlockReader(spec, {
-      async read(out, count) {
-        const kept = await signs.read(count)
-        if (blocks > 1 && kept > 0) {
-          await unpackIndexes(kernels, reader, indexes, planes, kept, blocks)
-        }
-        const highest = kernels.lookUpBlocks(indexes, values, nonzero ? changed : out, kept)
-        if (highest >= blocks) throw badEncoding('no such block', `below ${blocks}`, highest)
-        if (nonzero) kernels.expand(changed, nonzero, out, count)
-        signs.apply(out, count)
-      },
-      end() {
-        signs.end()
-        reader.end()
-      },
-      close,
+      indexes.u8.fill(0)
+      const reader = createSectionReader(sections, INDEXES)
+      return createBlockReader(spec, {
+        async read(out, count) {
+          const kept = await signs.read(count)
+          if (blocks > 1 && kept > 0) {
+            await decodeCodes(kernels, reader, indexes, kept, form, codes)
+          }
+          const highest = kernels.lookUpBlocks(indexes, values, nonzero ? changed : out, kept)
+          if (highest >= blocks) throw badEncoding('no such block', `below ${blocks}`, highest)
+          if (nonzero) kernels.expand(changed, nonzero, out, count)
+          signs.apply(out, count)
+        },
+        end() {
+          signs.end()
+          reader.end()
+        },
+        close,
+      })
     })
   },
 })
 
 const VALUES = 'values'
 const INDEXES = 'indexes'
+
+/** Bits of a number below `blocks`. */
+function bitsFor(blocks: number): number {
+  return blocks <= 1 ? 0 : 32 - Math.clz32(blocks - 1)
+}
 
 /** The means of a partition's blocks by one pass, as f64, and how many elements are zero. */
 async function blockMeans(tensor: DeltaTensor, partition: Partition, kernels: Kernels) {
@@ -187,11 +202,5 @@ async function blockMeans(tensor: DeltaTensor, partition: Partition, kernels: Ke
 function putValues(values: Region, bytes: Uint8Array): void {
   if (bytes.length % 4 !== 0) throw badEncoding('values', 'whole numbers of F32', bytes.length)
   values.u8.set(bytes)
-  for (let block = 0; block < bytes.length / 4; block++) {
-    if (values.u32[block]! < INFINITY_BITS) continue
-    throw badEncoding('value out of range', 'a finite number ≥ 0', values.f32[block])
-  }
+  checkMagnitudes(values, bytes.length / 4)
 }
-
-/** f32 patterns from here on are infinite, not numbers, or have a sign. */
-const INFINITY_BITS = 0x7f800000

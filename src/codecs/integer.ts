@@ -1,11 +1,18 @@
-import { type Grouping, groupOf, type Region } from '../compute/kernels.ts'
+import type { Region } from '../compute/kernels.ts'
 import { sliceRegion } from '../compute/slice-region.ts'
 import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
 import { defineCodec } from './index.ts'
+import { type ScaleLayout, scaleLayout, scaleRange } from './scales/layout.ts'
 import { allocateBuffers, blockCapacity, createBlockReader, eachBlock } from './sections/block.ts'
-import { codeBytes, codeScratchBytes, decodeCodes, encodeCodes } from './sections/codes.ts'
+import {
+  codeBytes,
+  codeScratchBytes,
+  decodeCodes,
+  encodeCodes,
+  packedCodes,
+} from './sections/codes.ts'
 import { badEncoding, checkSize, checkStored, weightDType } from './sections/encoding.ts'
-import { fitGrid, type Grid, gridOf, schemes } from './sections/grid.ts'
+import { fitGrid, type Grid, gridOf, schemes } from './integer/grid.ts'
 import { createSectionReader } from './sections/section-reader.ts'
 import { createTally } from './sections/tally.ts'
 import {
@@ -70,34 +77,37 @@ export const codec = defineCodec({
   parameters,
 
   memory(use, spec, { group }) {
-    return use === 'encode' ? 8 * groupsOf(spec, groupingOf(spec, Number(group))) : 0
+    return use === 'encode' ? 8 * groupsOf(spec, Number(group)).count : 0
   },
 
   async encode(tensor, { bits, group, scheme, scale: dtype }, sink, { kernels }) {
     const { spec } = tensor
     weightDType(spec)
     const grid = gridOf(scheme, bits)
-    const grouping = groupingOf(spec, group)
-    const groups = groupsOf(spec, grouping)
+    const form = packedCodes(bits)
+    const layout = groupsOf(spec, group)
+    const { count: groups } = layout
     const capacity = blockCapacity(spec)
     using buffers = allocateBuffers(kernels, [
       groups * 4,
       groups * 4,
       valueScratchBytes(groups),
       capacity,
-      codeScratchBytes(capacity, bits),
+      codeScratchBytes(capacity, form),
       capacity * 4,
     ])
     const [scales, zeros, valueScratch, codes, codeScratch, out] = buffers.regions
-    const fromGroup = (region: Region, element: number): Region => {
-      const first = groupOf(element, grouping)
-      return sliceRegion(region, first * 4, (groups - first) * 4)
+    /** The groups of a block: where it begins among them, and what is kept of them. */
+    const groupsIn = (from: number, count: number) => {
+      const { at, first, end } = scaleRange(layout, from, count)
+      const part = (region: Region) => sliceRegion(region, first * 4, (end - first) * 4)
+      return { at, scales: part(scales), zeros: part(zeros) }
     }
 
     for (const extremes of [scales, zeros]) extremes.f32.fill(0)
     for await (const { from, count, delta } of eachBlock(tensor)) {
-      const [lows, highs] = [fromGroup(scales, from), fromGroup(zeros, from)]
-      kernels.groupExtremes(delta, count, from, grouping, lows, highs)
+      const { at, scales: lows, zeros: highs } = groupsIn(from, count)
+      kernels.groupExtremes(delta, count, at, lows, highs)
     }
     fitGrid(kernels, grid, dtype, scales, zeros, groups)
     const section = { kernels, name: spec.name, count: groups, scratch: valueScratch }
@@ -108,10 +118,10 @@ export const codec = defineCodec({
 
     const tally = createTally(kernels)
     for await (const { from, count, delta } of eachBlock(tensor)) {
-      const [s, z] = [fromGroup(scales, from), fromGroup(zeros, from)]
-      kernels.quantise(delta, codes, count, from, grouping, s, z, grid)
-      await sink(CODES, encodeCodes(kernels, codes, count, bits, codeScratch))
-      kernels.dequantise(codes, out, count, from, grouping, s, z)
+      const { at, scales: s, zeros: z } = groupsIn(from, count)
+      kernels.quantise(delta, codes, count, at, s, z, grid)
+      await sink(CODES, encodeCodes(kernels, codes, count, form, codeScratch))
+      kernels.dequantise(codes, out, count, at, s, z)
       tally.add(delta, out, count)
     }
     return { parameters: { bits, group, scheme, scale: dtype }, ...tally.finish() }
@@ -122,12 +132,13 @@ export const codec = defineCodec({
     weightDType(spec)
     const { bits, group, scheme, scale: dtype } = checkStored(tensor, parameters)
     const grid = gridOf(scheme, bits)
-    const grouping = groupingOf(spec, group)
-    const groups = groupsOf(spec, grouping)
+    const form = packedCodes(bits)
+    const layout = groupsOf(spec, group)
+    const { count: groups } = layout
     const ownZeros = grid.zero === undefined ? groups : 0
     checkSize(sections, SCALES, ...valueBytes(groups, dtype))
     checkSize(sections, ZEROS, ...valueBytes(ownZeros, ZERO_DTYPE))
-    checkSize(sections, CODES, ...codeBytes(elementsOf(spec.shape), bits))
+    checkSize(sections, CODES, ...codeBytes(elementsOf(spec.shape), form))
 
     const capacity = blockCapacity(spec)
     const most = Math.min(groups, capacity)
@@ -137,7 +148,7 @@ export const codec = defineCodec({
       valueScratchBytes(groups),
       valueScratchBytes(ownZeros),
       capacity,
-      codeScratchBytes(capacity, bits),
+      codeScratchBytes(capacity, form),
     ])
     const [scales, zeros, scaleScratch, zeroScratch, codes, codeScratch] = buffers.regions
     const { name } = spec
@@ -156,11 +167,11 @@ export const codec = defineCodec({
 
     return createBlockReader(spec, {
       async read(out, count, _base, from) {
-        const [first, last] = [groupOf(from, grouping), groupOf(from + count - 1, grouping)]
-        await readScales(first, last)
-        if (grid.zero === undefined) await readZeros(first, last)
-        await decodeCodes(kernels, codeReader, codes, count, bits, codeScratch)
-        kernels.dequantise(codes, out, count, from, grouping, scales, zeros)
+        const { at, first, end } = scaleRange(layout, from, count)
+        await readScales(first, end)
+        if (grid.zero === undefined) await readZeros(first, end)
+        await decodeCodes(kernels, codeReader, codes, count, form, codeScratch)
+        kernels.dequantise(codes, out, count, at, scales, zeros)
         const bad = kernels.firstNonFinite(out, count)
         if (bad >= 0) throw badEncoding(`a value of '${name}'`, 'finite', out.f32[bad])
       },
@@ -181,14 +192,9 @@ const CODES = 'codes'
 /** Holds every whole number up to 256. */
 const ZERO_DTYPE = 'BF16' as const
 
-function groupingOf({ shape }: TensorSpec, group: number): Grouping {
-  const elements = elementsOf(shape)
-  const row = Math.max(1, shape.length < 2 ? elements : elements / Math.max(1, shape[0]!))
-  return { row, group: group === 0 ? row : Math.min(group, row) }
-}
-
-function groupsOf({ shape }: TensorSpec, grouping: Grouping): number {
-  return groupOf(elementsOf(shape), grouping)
+/** A group is a run of a row; 0 stands for the whole row. */
+function groupsOf({ shape }: TensorSpec, group: number): ScaleLayout {
+  return scaleLayout(shape, { scales: 'group', group: group === 0 ? Infinity : group })
 }
 
 function isCode(value: number, { first, last }: Grid): boolean {
@@ -196,20 +202,21 @@ function isCode(value: number, { first, last }: Grid): boolean {
 }
 
 /**
- * Reads what is kept per group as blocks come: puts entries `first … last` to the front of `region`.
+ * Reads what is kept per group as blocks come: puts entries `first … end−1` to the front of `region`.
  * A group may reach from one block into the next.
  */
 function rolling(reader: ValueReader, region: Region, isValid: (value: number) => boolean) {
-  let held = -1
+  /** Entries in `region` are those from `front` on, up to `read`. */
   let front = 0
-  return async (first: number, last: number): Promise<void> => {
-    const carried = first === held ? 1 : 0
-    if (carried === 1) region.f32[0] = region.f32[held - front]!
-    const fresh = last - first + 1 - carried
+  let read = 0
+  return async (first: number, end: number): Promise<void> => {
+    if (first < read) region.f32[0] = region.f32[first - front]!
+    const carried = read - first
+    const fresh = end - read
     const values = sliceRegion(region, 4 * carried, 4 * fresh)
     await reader.take(values, fresh)
     const bad = values.f32.subarray(0, fresh).findIndex((value) => !isValid(value))
     if (bad >= 0) throw badEncoding('a scale or zero point', 'one in range', values.f32[bad])
-    ;[held, front] = [last, first]
+    ;[front, read] = [first, end]
   }
 }

@@ -1,15 +1,16 @@
-import { PACK_BYTES } from '../compute/kernels.ts'
+import { type Matrix, PACK_BYTES } from '../compute/kernels.ts'
 import { matrixOf } from '../compute/matrix/matrix.ts'
 import { createProducts } from '../compute/matrix/products.ts'
 import { svdBytes, truncatedSvd } from '../compute/matrix/truncated-svd.ts'
 import { createLease } from '../compute/lease.ts'
 import { elementsOf } from '../tensors/tensor.ts'
 import { encodeFactors, LEFT, matrixShape, RIGHT } from './factors/encode-factors.ts'
-import { checkFactor, readFactor } from './factors/factor-section.ts'
 import { productElements } from './factors/product.ts'
 import { defineCodec } from './index.ts'
 import { allocateBuffers, createBlockReader } from './sections/block.ts'
-import { badEncoding, checkStored, weightDType } from './sections/encoding.ts'
+import { badEncoding, checkSize, checkStored, weightDType } from './sections/encoding.ts'
+import { createSectionReader } from './sections/section-reader.ts'
+import { createValueReader, valueBytes, valueScratchBytes } from './sections/values.ts'
 
 const values = {
   type: 'choice',
@@ -30,7 +31,7 @@ const stored = {
  * where their exponents repeat. Encoding takes the truncated singular value decomposition, whose left
  * factor is U√Σ and the right one √ΣVᵀ; factors that exist already are stored by `encodeFactors`.
  *
- * Sections: `left` and `right`, the factors row by row in the dtype of `values` (`writeFactor`), empty at
+ * Sections: `left` and `right`, the factors row by row in the dtype of `values` (`sections/values.ts`), empty at
  * rank 0.
  *
  * Decoded: element (i, j) is scale · (((0 + lᵢ₀·r₀ⱼ) + lᵢ₁·r₁ⱼ) + …), every product and sum rounded to f32.
@@ -104,17 +105,28 @@ export const codec = defineCodec({
         rank,
       )
     }
-    checkFactor(sections, LEFT, rows! * rank, values)
-    checkFactor(sections, RIGHT, rank * columns!, values)
+    checkSize(sections, LEFT, ...valueBytes(rows! * rank, values))
+    checkSize(sections, RIGHT, ...valueBytes(rank * columns!, values))
 
     const sizes = [rows! * rank * 4, rank * columns! * 4, PACK_BYTES] as const
     const buffers = allocateBuffers(kernels, sizes)
     const close = (): void => buffers[Symbol.dispose]()
     const left = matrixOf(buffers.regions[0], rows!, rank)
     const right = matrixOf(buffers.regions[1], rank, columns!)
+
+    async function readFactor(section: string, { region, rows, columns }: Matrix): Promise<void> {
+      const count = rows * columns
+      using buffers = allocateBuffers(kernels, [valueScratchBytes(count)])
+      const [scratch] = buffers.regions
+      const from = { kernels, name: spec.name, dtype: values, count, scratch }
+      const reader = createValueReader(from, createSectionReader(sections, section))
+      await reader.take(region, count)
+      reader.end()
+    }
+
     try {
-      await readFactor(kernels, sections, LEFT, values, left)
-      await readFactor(kernels, sections, RIGHT, values, right)
+      await readFactor(LEFT, left)
+      await readFactor(RIGHT, right)
     } catch (error) {
       close()
       throw error

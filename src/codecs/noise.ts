@@ -4,7 +4,9 @@ import { type ParameterTable, seedParameter } from '../parameters.ts'
 import { keyOf } from '../random.ts'
 import { defineCodec } from './index.ts'
 import { badEncoding, outOfRange } from './sections/encoding.ts'
+import { owning } from './sections/owning.ts'
 import { checkStoredScales, scaleParameters } from './scales/parameters.ts'
+import { scalesMemory } from './scales/memory.ts'
 import { encodeSignedScales, type Modulate, openSignedScales } from './scales/signed-scales.ts'
 
 const own = {
@@ -35,6 +37,8 @@ export const codec = defineCodec({
   exact: false,
   parameters: { ...own, ...scaleParameters },
 
+  memory: scalesMemory,
+
   async encode(tensor, { distribution, seed, ...scales }, sink, context) {
     const { name } = tensor.spec
     using noise = createNoise(context.kernels, { distribution, seed, name }, (value) =>
@@ -48,22 +52,12 @@ export const codec = defineCodec({
   async open(tensor, sections, context) {
     const stored = checkStoredScales(tensor, own)
     const { name } = tensor.spec
-    const noise = createNoise(context.kernels, { ...stored, name }, (value) =>
-      badEncoding(`a value of '${name}'`, 'finite', value),
-    )
-    try {
-      const reader = await openSignedScales(tensor, stored, sections, context, noise.modulate)
-      return {
-        ...reader,
-        close() {
-          reader.close()
-          noise[Symbol.dispose]()
-        },
-      }
-    } catch (error) {
-      noise[Symbol.dispose]()
-      throw error
-    }
+    const notFinite = (value: number) => badEncoding(`a value of '${name}'`, 'finite', value)
+    return owning(async (own, close) => {
+      const { modulate } = own(createNoise(context.kernels, { ...stored, name }, notFinite))
+      const reader = own(await openSignedScales(tensor, stored, sections, context, modulate))
+      return { ...reader, close }
+    })
   },
 })
 

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { COUNTS_BYTES, encodedCapacity } from '../compute/kernels/entropy.ts'
 import { extraCapacity, type SplitDifference } from '../compute/kernels/ordered.ts'
 import type { Kernels, Region } from '../compute/kernels.ts'
+import { MalformedError } from '../errors.ts'
 import { sliceRegion } from '../compute/slice-region.ts'
-import type { MalformedError } from '../errors.ts'
 import { BLOCK_ELEMENTS } from '../tensors/blocks.ts'
 import { dtypeBytes, type WeightDType } from '../tensors/dtype.ts'
 import { elementsOf } from '../tensors/tensor.ts'
@@ -24,6 +24,8 @@ import { createSectionReader } from './sections/section-reader.ts'
  * Sections: `models` as in `choose-models.ts`; `differences`, per block of `BLOCK_ELEMENTS` a length
  * (u24, little endian) and so many bytes: rANS states and words (`Kernels.encodeSymbols`), then the
  * extra bits, or, where those would not be shorter, the block's post-trained bytes.
+ *
+ * `encode` rejects with `MalformedError` `E_NOT_FINITE` for weights that are NaN or infinite.
  */
 export const codec = defineCodec({
   id: 'raw',
@@ -47,11 +49,12 @@ export const codec = defineCodec({
       const chosen = chooseModels(dtype, await countDifferences(tensor, dtype, split, kernels))
       await sink(MODELS, chosen.bytes)
       using allocated = allocateBuffers(kernels, [modelsBytes(chosen), EXPONENTS])
-      const [models, map] = allocated.regions
-      loadModels(kernels, chosen, models, map)
+      const [region, map] = allocated.regions
+      loadModels(kernels, chosen, region, map)
+      const models = { region, count: chosen.models.length, bits: MODEL_BITS }
       for await (const { count, post, base } of eachBlock(tensor)) {
         const extra = kernels.splitDifference(dtype, post, base, map, split, count)
-        const used = kernels.encodeSymbols(symbols, contexts, count, models, MODEL_BITS, words)
+        const used = kernels.encodeSymbols(symbols, contexts, count, models, words)
         const plain = post.u8.subarray(0, count * dtypeBytes[dtype])
         const length = used + extra
         const start = before - used - LENGTH_BYTES
@@ -91,8 +94,9 @@ export const codec = defineCodec({
       capacity * width,
       capacity * 4,
     ])
-    const [models, map, symbols, contexts, input, post, wide] = buffers.regions
-    loadModels(kernels, chosen, models, map)
+    const [region, map, symbols, contexts, input, post, wide] = buffers.regions
+    loadModels(kernels, chosen, region, map)
+    const models = { region, count: chosen.models.length, bits: MODEL_BITS }
     const reader = createSectionReader(sections, DIFFERENCES)
 
     async function readPost(out: Region, count: number, base: Region): Promise<void> {
@@ -105,7 +109,7 @@ export const codec = defineCodec({
         input.u8.set(bytes)
         kernels.exponents(dtype, base, map, contexts, count)
         const coded = { input, bytes: length, contexts }
-        const used = kernels.decodeSymbols(coded, models, MODEL_BITS, symbols, count)
+        const used = kernels.decodeSymbols(coded, models, symbols, count)
         const extra = { input, from: used, to: length }
         const whole = used > 0 && kernels.joinDifference(dtype, symbols, extra, base, out, count)
         if (!whole) throw badEncoding(`a block of '${spec.name}'`, 'words and extra bits', 'others')
@@ -146,6 +150,7 @@ async function countDifferences(
   counts.u8.fill(0)
   for (let exponent = 0; exponent < EXPONENTS; exponent++) exponents.u8[exponent] = exponent
   for await (const { count, post, base } of eachBlock(tensor)) {
+    if (kernels.firstNonFiniteOf(dtype, post, count) >= 0) throw notStored(tensor.spec.name)
     kernels.splitDifference(dtype, post, base, exponents, split, count)
     kernels.countSymbols(split.symbols, split.contexts, count, counts)
   }
@@ -160,6 +165,16 @@ function writeLength(bytes: Uint8Array, at: number, length: number): void {
 
 function lengthOf([low, middle, high]: Uint8Array): number {
   return low! + middle! * 2 ** 8 + high! * 2 ** 16
+}
+
+/** What no reader of it would accept. */
+function notStored(name: string): MalformedError {
+  return new MalformedError('E_NOT_FINITE', `'${name}' has a weight that is not finite`, {
+    expected: 'finite weights',
+    actual: 'NaN or ±∞',
+    fix: 'use a checkpoint from before the training diverged, or weaker edits',
+    details: { tensor: name },
+  })
 }
 
 function notFinite(name: string): MalformedError {

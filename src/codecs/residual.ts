@@ -45,6 +45,11 @@ export const codec = defineCodec({
     },
   },
 
+  memory(use, { shape }, { bits, scales }) {
+    if (use === 'read' || scales !== 'row' || shape.length < 2) return 0
+    return shape[0]! * Number(bits) * 8 // the scales of all rows, in f32 and as they are stored
+  },
+
   async encode(tensor, values, sink, { kernels, calibration }) {
     const { spec } = tensor
     weightDType(spec)

@@ -1,13 +1,19 @@
-import { HISTOGRAM_BYTES, type Kernels, type Region } from '../compute/kernels.ts'
+import type { Kernels, Region } from '../compute/kernels.ts'
+import {
+  createKeepLargest,
+  createLargestSearch,
+  everything,
+  type Largest,
+  largestSearchBytes,
+} from '../compute/largest.ts'
 import { InvalidInputError } from '../errors.ts'
 import { elementsOf } from '../tensors/tensor.ts'
 import { defineCodec, type DeltaTensor } from './index.ts'
+import { encodeScales, readMatrixScale, SCALES } from './scales/scale-section.ts'
 import { bitmapBytes, clearPadding, readBitmap } from './sections/bits.ts'
 import { allocateBuffers, blockCapacity, createBlockReader, eachBlock } from './sections/block.ts'
-import { checkSize, checkStored, outOfRange, weightDType } from './sections/encoding.ts'
-import { createLargestSearch, everything, type Largest } from './sections/largest.ts'
+import { checkSize, checkStored, weightDType } from './sections/encoding.ts'
 import { decodeMask, encodeMask, maskBytes, maskScratchBytes } from './sections/mask.ts'
-import { decodeScale, encodeScale, SCALE_BYTES } from './sections/scale.ts'
 import { createSectionReader } from './sections/section-reader.ts'
 import { createTally } from './sections/tally.ts'
 
@@ -53,12 +59,14 @@ export const codec = defineCodec({
     },
   },
 
+  memory: (use) => (use === 'encode' ? largestSearchBytes(1) : 0),
+
   async encode(tensor, { density, magnitude, factor, count: rule }, sink, { kernels }) {
-    const { name, shape } = tensor.spec
-    weightDType(tensor.spec)
+    const { spec } = tensor
+    weightDType(spec)
     if (rule === 'official' && density === 1) throw unchangedDelta()
-    const elements = elementsOf(shape)
-    const capacity = blockCapacity(tensor.spec)
+    const elements = elementsOf(spec.shape)
+    const capacity = blockCapacity(spec)
     const bytes = bitmapBytes(capacity)
     using buffers = allocateBuffers(kernels, [
       bytes,
@@ -75,10 +83,10 @@ export const codec = defineCodec({
     const largest = await search(kernels, tensor, { keep, inclusive }, measure?.scan)
     const size = measure?.value() ?? (await meanOfLargest(kernels, tensor, largest, values))
     const scale = Math.fround(factor * size)
-    if (!Number.isFinite(scale)) throw outOfRange(name, 'an F32 scale', scale)
+    const stored = await encodeScales(kernels, spec, 'F32', Float64Array.of(scale))
 
     const tally = createTally(kernels)
-    const keepLargest = keeper(kernels, largest)
+    const keepLargest = createKeepLargest(kernels, largest)
     for await (const { count, delta } of eachBlock(tensor)) {
       keepLargest(delta, out, count)
       kernels.packNonzero(out, bits, count)
@@ -93,7 +101,7 @@ export const codec = defineCodec({
       decode(kernels, scale, { bits, signs, values }, out, count)
       tally.add(delta, out, count)
     }
-    if (elements > 0) await sink(SCALE, encodeScale(scale))
+    if (elements > 0) await sink(SCALES, stored)
     return { parameters: {}, ...tally.finish() }
   },
 
@@ -102,10 +110,9 @@ export const codec = defineCodec({
     weightDType(spec)
     checkStored(tensor, {})
     const elements = elementsOf(spec.shape)
-    checkSize(sections, SCALE, elements > 0 ? SCALE_BYTES : 0)
     checkSize(sections, MASK, ...maskBytes(elements))
     checkSize(sections, SIGNS, 0, bitmapBytes(elements))
-    const scale = elements > 0 ? decodeScale(await sections.read(SCALE, 0, SCALE_BYTES)) : 0
+    const scale = await readMatrixScale(spec, sections)
 
     const capacity = blockCapacity(spec)
     const bytes = bitmapBytes(capacity)
@@ -129,7 +136,6 @@ export const codec = defineCodec({
   },
 })
 
-const SCALE = 'scale'
 const MASK = 'mask'
 const SIGNS = 'signs'
 
@@ -153,13 +159,13 @@ function decode(
 async function search(
   kernels: Kernels,
   tensor: DeltaTensor,
-  wanted: { readonly keep: number; readonly inclusive: boolean },
+  { keep, inclusive }: { readonly keep: number; readonly inclusive: boolean },
   scan: Deviation['scan'] | undefined,
 ): Promise<Largest> {
-  const all = wanted.keep >= elementsOf(tensor.spec.shape)
+  const all = keep >= elementsOf(tensor.spec.shape)
   if (all && scan === undefined) return everything
-  using buffers = allocateBuffers(kernels, [HISTOGRAM_BYTES])
-  const largest = createLargestSearch(kernels, buffers.regions[0], wanted)
+  using buffers = allocateBuffers(kernels, [largestSearchBytes(1)])
+  const largest = createLargestSearch(kernels, buffers.regions[0], [keep], inclusive)
   for (const pass of [0, 1]) {
     for await (const { count, delta } of eachBlock(tensor)) {
       if (!all) largest.scan(delta, count)
@@ -167,15 +173,7 @@ async function search(
     }
     largest.endPass()
   }
-  return all ? everything : largest.found()
-}
-
-/** Puts the largest elements of consecutive blocks into `out` and +0 elsewhere. */
-function keeper(kernels: Kernels, { threshold, ties }: Largest) {
-  let left = ties
-  return (x: Region, out: Region, count: number): void => {
-    left -= kernels.keepLargest(x, out, count, threshold, left)
-  }
+  return all ? everything : largest.found()[0]!
 }
 
 async function meanOfLargest(
@@ -184,7 +182,7 @@ async function meanOfLargest(
   largest: Largest,
   scratch: Region,
 ): Promise<number> {
-  const keepLargest = keeper(kernels, largest)
+  const keepLargest = createKeepLargest(kernels, largest)
   using buffers = allocateBuffers(kernels, [bitmapBytes(blockCapacity(tensor.spec))])
   const [bits] = buffers.regions
   let sum = 0

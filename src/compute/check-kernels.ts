@@ -1,5 +1,6 @@
 import { dropThreshold, maskKey, philox } from '../random.ts'
-import type { Kernels, Region } from './kernels.ts'
+import { allocateBuffers } from './buffers.ts'
+import type { Kernels } from './kernels.ts'
 
 /** More than a vector's worth, and a rest that is no whole vector. */
 const COUNT = 203
@@ -9,7 +10,8 @@ const COUNT = 203
  * differ. An empty list says that this machine's WebAssembly computes what others' does.
  */
 export function checkKernels(kernels: Kernels): readonly string[] {
-  const [x, y, out] = [0, 1, 2].map(() => kernels.allocate(4 * COUNT)) as [Region, Region, Region]
+  using buffers = allocateBuffers(kernels, [4 * COUNT, 4 * COUNT, 4 * COUNT])
+  const [x, y, out] = buffers.regions
   for (let i = 0; i < COUNT; i++) {
     x.f32[i] = (((i * 37) % 101) - 50) / (1 + (i % 7))
     y.f32[i] = (i % 11) - 5
@@ -44,6 +46,5 @@ export function checkKernels(kernels: Kernels): readonly string[] {
     },
   }
   const differing = Object.entries(checks).filter(([, check]) => !check())
-  for (const region of [x, y, out]) kernels.release(region)
   return differing.map(([name]) => name)
 }

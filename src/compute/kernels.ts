@@ -9,36 +9,34 @@ import type { GapsKernels } from './kernels/gaps.ts'
 import type { IntegersKernels } from './kernels/integers.ts'
 import type { LinearKernels } from './kernels/linear.ts'
 import type { MaskKernels } from './kernels/mask.ts'
-import type { MomentsKernels } from './kernels/moments.ts'
 import type { MatrixKernels } from './kernels/matrix.ts'
 import type { NoiseKernels } from './kernels/noise.ts'
 import type { OrderedKernels } from './kernels/ordered.ts'
-import type { RankKernels } from './kernels/rank.ts'
 import type { PlanesKernels } from './kernels/planes.ts'
+import type { RankKernels } from './kernels/rank.ts'
 import type { ReduceKernels } from './kernels/reduce.ts'
+import type { Region } from './kernels/region.ts'
+import type { RunsKernels } from './kernels/runs.ts'
 import type { SelectKernels } from './kernels/select.ts'
 import type { SignPlanesKernels } from './kernels/sign-planes.ts'
-import type { SignsKernels } from './kernels/signs.ts'
 import type { SymmetricKernels } from './kernels/symmetric.ts'
-import type { Region } from './kernels/region.ts'
 
-export {
-  BLOCK_SUMS_BYTES,
-  BLOCK_VALUES_BYTES,
-  type Borders,
-  NO_BORDER,
-  SLOT_COUNTS_BYTES,
-  SLOTS_BYTES,
-} from './kernels/blocks.ts'
+export { BLOCK_SUMS_BYTES, BLOCK_VALUES_BYTES, type Borders, NO_BORDER } from './kernels/blocks.ts'
 export type { ElectAndMerge } from './kernels/elect.ts'
 export { type GapCode, GAP_SPARE_BYTES, MAX_GAP_ORDER } from './kernels/gaps.ts'
-export { type Grouping, groupOf, PACKED_SPARE_BYTES } from './kernels/integers.ts'
+export { PACKED_SPARE_BYTES } from './kernels/integers.ts'
 export type { MaskedScale } from './kernels/mask.ts'
 export { type Matrix, PACK_BYTES } from './kernels/matrix.ts'
 export { QUANTILES } from './kernels/noise.ts'
 export type { Region } from './kernels/region.ts'
-export { HISTOGRAM_BYTES } from './kernels/select.ts'
-export { type RunPosition, runsTouched } from './kernels/signs.ts'
+export {
+  HIGH_BINS,
+  HISTOGRAM_BYTES,
+  LOW_BINS,
+  SLOT_COUNTS_BYTES,
+  SLOTS_BYTES,
+} from './kernels/select.ts'
+export { type RunPosition, runsTouched } from './kernels/runs.ts'
 
 /**
  * The arithmetic of published bytes: WASM SIMD kernels over one shared memory. Every kernel is
@@ -60,16 +58,15 @@ export interface Kernels
     IntegersKernels,
     LinearKernels,
     MaskKernels,
-    MomentsKernels,
     MatrixKernels,
     NoiseKernels,
     OrderedKernels,
-    RankKernels,
     PlanesKernels,
+    RankKernels,
     ReduceKernels,
+    RunsKernels,
     SelectKernels,
     SignPlanesKernels,
-    SignsKernels,
     SymmetricKernels {}
 
 /** The kernels' memory, which hands out regions, and their threads. */

@@ -1,10 +1,14 @@
+import { endAll } from './end-all.ts'
 import type { Kernels, Region } from './kernels.ts'
 
 /** Regions, readers and reads that live and end together. */
 export interface Lease {
   take(bytes: number): Region
   defer(close: () => unknown): void
-  /** Ends everything, the last first and one after the other; a second call does nothing. */
+  /**
+   * Ends everything, the last first and one after the other, whatever fails of it; rejects with the
+   * first failure. A second call does nothing.
+   */
   release(): Promise<void>
 }
 
@@ -17,8 +21,6 @@ export function createLease(kernels: Kernels): Lease {
       return region
     },
     defer: (close) => void closers.push(close),
-    async release() {
-      for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close()
-    },
+    release: () => endAll(closers.splice(0).toReversed()),
   }
 }

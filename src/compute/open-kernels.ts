@@ -14,16 +14,15 @@ import { bindGaps, type GapsExports } from './kernels/gaps.ts'
 import { bindIntegers, type IntegersExports } from './kernels/integers.ts'
 import { bindLinear, type LinearExports } from './kernels/linear.ts'
 import { bindMask, type MaskExports } from './kernels/mask.ts'
-import { bindMoments, type MomentsExports } from './kernels/moments.ts'
 import { bindMatrix, type MatrixExports } from './kernels/matrix.ts'
 import { bindNoise, type NoiseExports } from './kernels/noise.ts'
 import { bindOrdered, type OrderedExports } from './kernels/ordered.ts'
-import { bindRank, type RankExports } from './kernels/rank.ts'
 import { bindPlanes, type PlanesExports } from './kernels/planes.ts'
+import { bindRank, type RankExports } from './kernels/rank.ts'
 import { bindReduce, type ReduceExports } from './kernels/reduce.ts'
+import { bindRuns, type RunsExports } from './kernels/runs.ts'
 import { bindSelect, type SelectExports } from './kernels/select.ts'
 import { bindSignPlanes, type SignPlanesExports } from './kernels/sign-planes.ts'
-import { bindSigns, type SignsExports } from './kernels/signs.ts'
 import { bindSymmetric, type SymmetricExports } from './kernels/symmetric.ts'
 import { createRegions } from './regions.ts'
 import { compile, createSharedMemory, instantiate, PAGE_BYTES } from './web-assembly.ts'
@@ -42,16 +41,15 @@ type Exports = BitsExports &
   IntegersExports &
   LinearExports &
   MaskExports &
-  MomentsExports &
   MatrixExports &
   NoiseExports &
   OrderedExports &
-  RankExports &
   PlanesExports &
+  RankExports &
   ReduceExports &
+  RunsExports &
   SelectExports &
   SignPlanesExports &
-  SignsExports &
   SymmetricExports
 
 export interface KernelsInit {
@@ -110,16 +108,15 @@ export function openKernels(init: KernelsInit = {}): Kernels {
     ...bindIntegers(wasm),
     ...bindLinear(wasm),
     ...bindMask(wasm),
-    ...bindMoments(wasm),
     ...bindMatrix(wasm),
     ...bindNoise(wasm),
     ...bindOrdered(wasm),
-    ...bindRank(wasm),
     ...bindPlanes(wasm),
+    ...bindRank(wasm),
     ...bindReduce(wasm),
+    ...bindRuns(wasm),
     ...bindSelect(wasm),
     ...bindSignPlanes(wasm),
-    ...bindSigns(wasm),
     ...bindSymmetric(wasm),
   }
 }

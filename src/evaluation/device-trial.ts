@@ -1,4 +1,5 @@
 import type { Weights } from '../checkpoints/weights.ts'
+import { allocateBuffers } from '../compute/buffers.ts'
 import type { Kernels } from '../compute/kernels.ts'
 import type { Runtime } from '../compute/onnxruntime.ts'
 import { createEmitter } from '../graphs/emitter.ts'
@@ -57,9 +58,12 @@ export function openDeviceTrial({
   const model = readModel(architectures, config)
   const evaluator = createEvaluator({ kernels, runtime })
   const size = [PRODUCT_SIZE, PRODUCT_SIZE] as const
-  const regions = ['a', 'b', RESULT].map(() => kernels.allocate(4 * elementsOf(size)))
-  for (const region of regions) region.f32.fill(0.5)
-  const [a, b, result] = regions.map((region) => ({ region, type: 'float32', dims: size }) as const)
+  const bytes = 4 * elementsOf(size)
+  const buffers = allocateBuffers(kernels, [bytes, bytes, bytes])
+  const [a, b, result] = buffers.regions.map((region) => {
+    region.f32.fill(0.5)
+    return { region, type: 'float32', dims: size } as const
+  })
   const product = runtime.session(productModel(size))
   product.catch(() => {}) // who asks for a product is told
 
@@ -79,7 +83,7 @@ export function openDeviceTrial({
     async close() {
       await evaluator.close()
       await product.then((session) => session.release()).catch(() => {})
-      for (const region of regions) kernels.release(region)
+      buffers[Symbol.dispose]()
     },
   }
 }

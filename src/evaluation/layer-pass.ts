@@ -1,4 +1,5 @@
 import type { Weights } from '../checkpoints/weights.ts'
+import { endAll } from '../compute/end-all.ts'
 import type { Kernels, Region } from '../compute/kernels.ts'
 import type { DeviceTensor, TensorView } from '../compute/onnxruntime.ts'
 import { createDeviceScope, type DeviceScope } from '../graphs/device-scope.ts'
@@ -209,8 +210,6 @@ function createScope(kernels: Kernels): Scope {
       return tensor
     },
     release,
-    async close() {
-      for (const tensor of live) await release(tensor)
-    },
+    close: () => endAll([...live].map((tensor) => () => release(tensor))),
   }
 }

@@ -1,3 +1,4 @@
+import { endAll } from '../compute/end-all.ts'
 import type { DeviceTensor } from '../compute/onnxruntime.ts'
 import type { DeviceMemory } from './device-memory.ts'
 
@@ -27,9 +28,9 @@ export function createDeviceScope(device: DeviceMemory): DeviceScope {
     async forget() {
       const tensors = [...kept.values()].flatMap((parts) => [...parts.values()])
       kept.clear()
-      for (const made of await Promise.allSettled(tensors)) {
-        if (made.status === 'fulfilled') await made.value.release()
-      }
+      const settled = await Promise.allSettled(tensors)
+      const made = settled.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
+      await endAll(made.map((tensor) => () => tensor.release()))
     },
   }
 }

@@ -1,12 +1,12 @@
-import { rowElements } from '../tensors/tensor.ts'
 import { defineOperator } from './index.ts'
-import { type Band, createBand, createRowBand, magnitudeBand } from './statistics/magnitude-band.ts'
+import { type Band, bandStatistic, openBand } from './statistics/magnitude-band.ts'
 
 /**
  * Breadcrumbs (Davari and Belilovsky, 2023): passes over the ⌊gamma · n⌋ largest elements, which are
  * outliers, and keeps the ⌊density · n⌋ next in magnitude, of equals those with the lowest index
  * first; the rest becomes +0. Where both together are more than n, fewer are passed over. The authors
- * rank within rows, mergekit within tensors. Every mode gives the same numbers: mergekit 0.1.4 itself
+ * rank within rows, mergekit within tensors, and mode mergekit has that and its own shares for defaults.
+ * With all parameters given every mode gives the same numbers: mergekit 0.1.4 itself
  * zeroes a whole tensor of which ⌊gamma · n⌋ = 0 elements are to be passed over, since its slice of the
  * sorted elements then ends at −0.
  */
@@ -36,15 +36,10 @@ export const operator = defineOperator({
   scope: 'matrices',
   unit: ({ over }) => (over === 'row' ? 'rows' : 'elements'),
   scratch: () => 2,
-  statistic: ({ over, ...rest }) =>
-    over === 'row' ? undefined : magnitudeBand(over, (elements) => bandOf(elements, rest)),
-  open({ kernels, spec, statistic, scratch, parameters: { over, ...rest } }) {
-    const width = rowElements(spec)
-    const keep =
-      over === 'row'
-        ? createRowBand(kernels, width, bandOf(width, rest), scratch)
-        : createBand(kernels, statistic, spec.name, scratch)
-    return ([x], out, _from, count) => keep(x!, out, count)
+  statistic: ({ over, ...rest }) => bandStatistic(over, (elements) => bandOf(elements, rest)),
+  open(context) {
+    const { over, ...rest } = context.parameters
+    return openBand(context, over, (elements) => bandOf(elements, rest))
   },
 })
 

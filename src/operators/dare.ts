@@ -15,7 +15,9 @@ import type { Statistic } from './statistics/statistic.ts'
  * Section 4.3 asks what the draw must be independent of, so `select` may draw other elements than
  * random ones: the negative ones, the ⌊p · n⌋ smallest in magnitude (of equals those with the highest
  * index, so that `trim` would keep the others), or those at which a second input is not zero. Then p in
- * r is the share that was drawn of the tensor, and for `sign` and `mask` the parameter says nothing.
+ * r is the share that was drawn of the tensor's elements that are not zero: a factor of zero means
+ * nothing, so that equal magnitudes with zeros among them keep Σ|Δ|. What a selection does not look at,
+ * the seed for one, is none of its parameters.
  *
  * Where everything is drawn, r has no meaning and all elements become k · Δ. In mode mergekit, which
  * knows a random draw and k = 0 alone, the kept elements get the tensor's realised loss of magnitude
@@ -43,17 +45,16 @@ export const operator = defineOperator({
     },
     seed: seedParameter('which random mask'),
   },
-  /** Where p says nothing, a search leaves it alone and texts begin with what is drawn. */
+  /** One variant has one recipe, so what says nothing is left out; texts begin with what is drawn. */
   parametersFor({ select: how }): ParameterTable {
-    const { p, k, select, seed } = operator.parameters
-    if (how !== 'sign' && how !== 'mask') return operator.parameters
-    return { select, k, p: { ...p, fixed: true }, seed }
+    const { p, k, select } = operator.parameters
+    if (how === 'sign' || how === 'mask') return { select, k }
+    return how === 'magnitude' ? { p, k, select } : operator.parameters
   },
   identity: { p: 0, select: 'random' },
   scope: 'matrices',
   inputs: ({ select }) => (select === 'mask' ? 2 : 1),
-  scratch: (_inputs, mode, { select }) =>
-    select === 'magnitude' ? 2 : select === 'random' && mode !== 'mergekit' ? 0 : 1,
+  scratch: (_inputs, mode, { select }) => (select !== 'random' ? 2 : mode === 'mergekit' ? 1 : 0),
   intensity({ p, k, select }, mode) {
     if (select !== 'random' || isRescaled(mode, k)) return undefined
     return (1 - k) ** 2 * (p === 1 ? 1 : p / (1 - p))

@@ -1,5 +1,6 @@
 import { seedParameter } from '../parameters.ts'
 import { dropThreshold, maskKey } from '../random.ts'
+import { maskedScaleGraph } from './graphs/masked-scale.ts'
 import { defineOperator } from './index.ts'
 
 /**
@@ -25,14 +26,26 @@ export const operator = defineOperator({
   identity: { p: 0 },
   scope: 'matrices',
   intensity: ({ p, compensate }) => (4 * p) / (compensate === 'yes' && p < 1 ? 1 - p : 1),
-  open({ kernels, spec, parameters: { p, compensate, seed } }) {
-    const mask = {
-      key: maskKey(seed, spec.name),
-      threshold: dropThreshold(p),
-      dropped: -1,
-      // At p = 1 every element is flipped and there are no others.
-      kept: compensate === 'yes' && p < 1 ? Math.fround((1 + p) / (1 - p)) : 1,
-    }
+  open({ kernels, spec, parameters }) {
+    const mask = maskOf(spec.name, parameters)
     return ([x], out, from, count) => kernels.maskedScale(x!, out, count, { ...mask, from })
   },
+  graph: ({ kernels, spec, parameters }) =>
+    maskedScaleGraph(kernels, maskOf(spec.name, parameters)),
 })
+
+interface Draw {
+  readonly p: number
+  readonly compensate: 'no' | 'yes'
+  readonly seed: number
+}
+
+function maskOf(tensor: string, { p, compensate, seed }: Draw) {
+  return {
+    key: maskKey(seed, tensor),
+    threshold: dropThreshold(p),
+    dropped: -1,
+    // At p = 1 every element is flipped and there are no others.
+    kept: compensate === 'yes' && p < 1 ? Math.fround((1 + p) / (1 - p)) : 1,
+  }
+}

@@ -87,6 +87,8 @@ export interface Operator<T extends ParameterTable = ParameterTable, S = unknown
   readonly identity?: Partial<ValuesOf<T>>
   /** Which tensors an edit changes unless the recipe says otherwise; merges change all. */
   readonly scope: Scope
+  /** Made to be compared with, not to be better: no search proposes it. */
+  readonly control?: true
   /** The order of the inputs means nothing: recipes then put them in the order of their content. */
   readonly symmetric?: boolean
   /**

@@ -10,6 +10,7 @@ import { defineOperator } from './index.ts'
 export const operator = defineOperator({
   id: 'randomise-signs',
   kind: 'edit',
+  control: true,
   about: 'replaces all signs of the delta by random ones',
   reference: 'https://arxiv.org/abs/2410.13841',
   parameters: { seed: seedParameter('which random signs') },

@@ -3,7 +3,8 @@ import { emitElection } from './graphs/elect.ts'
 import { largestGraph } from './graphs/largest.ts'
 import { defineOperator, type Mode } from './index.ts'
 import { majoritySign, positiveZero, type Trimmed } from './statistics/majority-sign.ts'
-import { createTrim, keepsAll, topMagnitudes } from './statistics/top-magnitudes.ts'
+import { createTrim, keepsAll } from './statistics/selection.ts'
+import { topMagnitudes } from './statistics/top-magnitudes.ts'
 
 /**
  * Trim, elect a sign per element, merge what agrees with it (Yadav et al., NeurIPS 2023).

@@ -1,14 +1,17 @@
-import { rowElements } from '../tensors/tensor.ts'
 import { largestGraph } from './graphs/largest.ts'
 import { defineOperator } from './index.ts'
-import { type Band, createBand, createRowBand, magnitudeBand } from './statistics/magnitude-band.ts'
-import { keepsNone } from './statistics/top-magnitudes.ts'
+import { type Band, bandStatistic, openBand } from './statistics/magnitude-band.ts'
+import { keepsNone } from './statistics/selection.ts'
 
 /**
  * Magnitude pruning (the first step of TIES, Yadav et al., NeurIPS 2023): keeps exactly
  * ⌊density · n⌋ of the n elements of each tensor, of each row or of all tensors together; the rest
  * becomes +0. Of equals those with the lowest index count as larger. `drop: largest` keeps the small
  * ones instead, as FusionBench's `major` does.
+ *
+ * Mode official keeps one more, and all that equal it, of a tensor or of all: the authors' code compares
+ * with ≥ the value of rank ⌊density · n⌋ + 1. Rows, and `drop: largest`, are no part of that code and
+ * keep exactly their share in every mode, as paper and mergekit do.
  */
 export const operator = defineOperator({
   id: 'trim',
@@ -34,15 +37,13 @@ export const operator = defineOperator({
   scope: 'matrices',
   unit: ({ over }) => (over === 'row' ? 'rows' : 'elements'),
   scratch: () => 2,
-  statistic: ({ over, ...rest }) =>
-    over === 'row' ? undefined : magnitudeBand(over, (elements) => bandOf(elements, rest)),
-  open({ kernels, spec, statistic, scratch, parameters: { over, ...rest } }) {
-    const width = rowElements(spec)
-    const keep =
-      over === 'row'
-        ? createRowBand(kernels, width, bandOf(width, rest), scratch)
-        : createBand(kernels, statistic, spec.name, scratch)
-    return ([x], out, _from, count) => keep(x!, out, count)
+  statistic({ over, ...rest }, mode) {
+    const inclusive = mode === 'official' && rest.drop === 'smallest'
+    return bandStatistic(over, (elements) => bandOf(elements, rest, inclusive ? 1 : 0), inclusive)
+  },
+  open(context) {
+    const { over, ...rest } = context.parameters
+    return openBand(context, over, (elements) => bandOf(elements, rest))
   },
   graph({ kernels, spec, statistic }) {
     if (statistic === undefined || !keepsNone(statistic.inner)) return undefined
@@ -53,7 +54,8 @@ export const operator = defineOperator({
 function bandOf(
   elements: number,
   { density, drop }: { readonly density: number; readonly drop: 'smallest' | 'largest' },
+  more = 0,
 ): Band {
-  const keep = Math.floor(density * elements)
+  const keep = Math.floor(density * elements) + more
   return { skip: drop === 'largest' ? elements - keep : 0, keep }
 }

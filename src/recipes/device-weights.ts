@@ -1,14 +1,15 @@
 import type { Codec } from '../codecs/index.ts'
+import { endAll } from '../compute/end-all.ts'
 import type { Region } from '../compute/kernels.ts'
 import type { DeviceTensor } from '../compute/onnxruntime.ts'
 import { sliceRegion } from '../compute/slice-region.ts'
 import type { DeviceScope } from '../graphs/device-scope.ts'
 import { createDeviceProducts } from '../graphs/matrix-products.ts'
 import type { TensorSpec } from '../tensors/tensor.ts'
-import { openStream, prepareOperator } from './delta-stream.ts'
-import type { DeltaStep, OperatorStep, PlanNode } from './plan-node.ts'
-import type { PlanContext } from './plan.ts'
-import type { TensorJob } from './tensor-job.ts'
+import type { DeltaStep, OperatorStep, PlanNode } from './plan/plan-node.ts'
+import type { PlanContext } from './plan/plan.ts'
+import { openStream, prepareOperator } from './streams/delta-stream.ts'
+import type { TensorJob } from './streams/tensor-job.ts'
 
 /**
  * Whether a tensor's weights are worth making on a device: an operator or codec at its root has a graph
@@ -160,6 +161,6 @@ async function withTensors<T>(work: (tensors: DeviceTensor[]) => Promise<T>): Pr
   try {
     return await work(tensors)
   } finally {
-    for (const tensor of tensors) await tensor.release()
+    await endAll(tensors.map((tensor) => () => tensor.release()))
   }
 }

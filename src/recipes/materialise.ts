@@ -1,17 +1,18 @@
 import { findTensor } from '../checkpoints/find-tensor.ts'
+import { readAhead, type ReadRange } from '../checkpoints/read-ahead.ts'
 import { notWeights, type Weights } from '../checkpoints/weights.ts'
 import type { Region } from '../compute/kernels.ts'
 import { sliceRegion } from '../compute/slice-region.ts'
 import { dtypeBytes, isWeightDType, type WeightDType } from '../tensors/dtype.ts'
 import type { TensorSpec } from '../tensors/tensor.ts'
-import { openReader, openStream } from './delta-stream.ts'
 import { runsOnDevice, weightsOnDevice } from './device-weights.ts'
-import { type GatherOptions, gatherFindings } from './gather.ts'
-import { nodeAt, type PlanNode } from './plan-node.ts'
-import type { Plan } from './plan.ts'
-import { readAhead, type ReadRange } from '../checkpoints/read-ahead.ts'
+import { type CheckFinite, createFiniteCheck } from './finite-weights.ts'
+import { nodeAt, type PlanNode } from './plan/plan-node.ts'
+import type { Plan } from './plan/plan.ts'
+import { openReader, openStream } from './streams/delta-stream.ts'
+import { type GatherOptions, gatherFindings } from './streams/gather.ts'
+import { type Findings, startJob, type TensorJob } from './streams/tensor-job.ts'
 import { tiedCopies } from './tied-copies.ts'
-import { type Findings, startJob, type TensorJob } from './tensor-job.ts'
 
 /** Consecutive elements of a tensor in its dtype's bytes, valid until the next chunk is asked for. */
 export interface WeightChunk {
@@ -23,7 +24,11 @@ export interface WeightChunk {
 /** The weights that a recipe denotes, made as they are read; nothing is kept. */
 export interface Variant extends Weights {
   readonly plan: Plan
-  /** The named tensor from first to last. Rejects with `NotFoundError` `E_TENSOR_MISSING`. */
+  /**
+   * The named tensor from first to last. Rejects with `NotFoundError` `E_TENSOR_MISSING`, and with
+   * `InvalidInputError` `E_NOT_FINITE` where the recipe gives what the dtype cannot hold; `load` and
+   * `loadOn` give such weights as they are.
+   */
   chunks(name: string, options?: { readonly signal?: AbortSignal }): AsyncIterable<WeightChunk>
 }
 
@@ -41,8 +46,12 @@ export async function openVariant(plan: Plan, options: GatherOptions = {}): Prom
     plan,
     tensors: plan.tensors,
     async *chunks(name, { signal } = {}) {
-      const { dtype } = findTensor(plan.tensors, name)
-      for await (const { from, count, region } of pieces(plan, original(name), findings, signal)) {
+      const spec = findTensor(plan.tensors, name)
+      const { dtype } = spec
+      const source = plan.base.tensors.get(original(name))!
+      const check = checkOf(plan, source, spec)
+      for await (const { from, count, region } of pieces(plan, source.name, findings, signal)) {
+        check?.(region, from, count)
         yield { from, count, bytes: region.u8.subarray(0, count * dtypeBytes[dtype]) }
       }
     },
@@ -65,6 +74,14 @@ export async function openVariant(plan: Plan, options: GatherOptions = {}): Prom
       }
     },
   }
+}
+
+/** Bytes that are taken over from a checkpoint are its business, and so are integers. */
+function checkOf(plan: Plan, source: TensorSpec, result: TensorSpec): CheckFinite | undefined {
+  const node = nodeAt(plan.root, source)
+  const isCopied =
+    (node.kind === 'zero' || node.kind === 'weights') && source.dtype === result.dtype
+  return isCopied ? undefined : createFiniteCheck(plan.context.kernels, node, result)
 }
 
 interface Piece {

@@ -1,6 +1,6 @@
 import { tiedTensors, type TieMap } from '../checkpoints/tied.ts'
-import { type DeltaStep, type PlanNode, subjectsOf, type WeightsStep } from './plan-node.ts'
-import type { Plan } from './plan.ts'
+import { type DeltaStep, type PlanNode, subjectsOf, type WeightsStep } from './plan/plan-node.ts'
+import type { Plan } from './plan/plan.ts'
 
 /**
  * Copies in the base that must stay copies: a delta does not mention an output head that follows the

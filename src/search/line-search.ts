@@ -6,8 +6,8 @@ import { type Line, linesOf } from './moves/lines.ts'
 import { normalised } from './moves/normalised.ts'
 import { shuffled } from './moves/shuffled.ts'
 
-/** Steps of a line from end to end: a dozen measurements narrow 64 of them down to one. */
-const STEPS = 64
+/** Steps of a line from end to end at most: a dozen measurements narrow 64 of them down to one. */
+const MOST_STEPS = 64
 
 /** A gap is cut between these shares of it, the golden section and its mirror image. */
 const [FIRST_CUT, LAST_CUT] = [0.382, 0.618]
@@ -47,7 +47,7 @@ export const strategy: Strategy = {
 /** The untried points between the champion's tried neighbours, the one in the widest gap first. */
 function* refinements(line: Line, state: SearchState, random: Random): Iterable<Recipe> {
   const { min, max } = line.parameter
-  const place = ((line.value - min) / (max - min)) * STEPS
+  const place = ((line.value - min) / (max - min)) * stepsOf(line)
   const below = bracket(line, state, Math.ceil(place) - 1, -1)
   const above = bracket(line, state, Math.floor(place) + 1, 1)
   const points = new Map([...below, ...above])
@@ -61,22 +61,31 @@ function* refinements(line: Line, state: SearchState, random: Random): Iterable<
   }
 }
 
+/** Steps from end to end; whole numbers are at least 1 apart. */
+function stepsOf({ parameter: { min, max, integer = false } }: Line): number {
+  return integer ? Math.min(max - min, MOST_STEPS) : MOST_STEPS
+}
+
 /** The valid points from step `from` on in one direction, up to the first that was tried. */
 function bracket(
-  { parameter, at }: Line,
+  line: Line,
   state: SearchState,
   from: number,
   direction: 1 | -1,
 ): [step: number, recipe: Recipe][] {
-  const { min, max, integer = false } = parameter
+  const { min, max, integer = false } = line.parameter
   const { champion, tried } = state
+  const own = recipeId(champion).toString()
+  const steps = stepsOf(line)
   const points: [number, Recipe][] = []
-  for (let step = from; step >= 0 && step <= STEPS; step += direction) {
-    const value = min + ((max - min) * step) / STEPS
+  for (let step = from; step >= 0 && step <= steps; step += direction) {
+    const value = min + ((max - min) * step) / steps
     const readable = integer ? Math.round(value) : Number(value.toPrecision(DIGITS))
-    const recipe = normalised({ ...champion, root: at(readable) }, state)
+    const recipe = normalised({ ...champion, root: line.at(readable) }, state)
     if (recipe === undefined) continue
-    if (tried.has(recipeId(recipe).toString())) break
+    const id = recipeId(recipe).toString()
+    if (id === own) continue // rounded to where the line begins, which was tried but ends nothing
+    if (tried.has(id)) break
     points.push([step, recipe])
   }
   return points

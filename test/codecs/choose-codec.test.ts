@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type Codec, type DeltaTensor, loadCodecs } from '../../src/codecs/index.ts'
-import { candidates } from '../../src/codecs/manifest/candidates.ts'
+import { candidatesFor } from '../../src/codecs/manifest/candidates.ts'
 import { type CodecChoice, createCodecChooser } from '../../src/codecs/manifest/choose-codec.ts'
 import {
   encodeTensor,
@@ -83,23 +83,24 @@ describe('createCodecChooser', () => {
     const normal = normalFloats(40_000, 1).map((value) => 0.01 * value)
     const sparse = normal.map((value, i) => (i % 97 === 0 ? value : 0))
 
-    const sizeOf = async (delta: Float32Array, codec: string, parameters = {}) =>
-      encodeTensor(tensorOf(delta), { codec, parameters }, async () => {}, { kernels, codecs })
+    const sizeOf = async (tensor: DeltaTensor, codec: string, parameters = {}) =>
+      encodeTensor(tensor, { codec, parameters }, async () => {}, { kernels, codecs })
 
-    const chosen = async (delta: Float32Array, error: number) => {
-      const parameters = { error }
-      const choose = createCodecChooser({ codec: 'auto', parameters }, { kernels, codecs })
-      const { codec, parameters: found } = await choose(tensorOf(delta))
-      return sizeOf(delta, codec, found)
+    const chosen = async (delta: Float32Array, error: number, shape?: readonly number[]) => {
+      const choice = { codec: 'auto', parameters: { error }, scope: 'all' } as const
+      const choose = createCodecChooser(choice, { kernels, codecs })
+      const tensor = tensorOf(delta, shape)
+      const { codec, parameters } = await choose(tensor)
+      return sizeOf(tensor, codec, parameters)
     }
 
     it('takes the smallest candidate within the error', async () => {
       for (const delta of [normal, sparse]) {
-        const sizes: StoredTensor[] = []
-        for (const { codec, parameters } of candidates) {
-          sizes.push(await sizeOf(delta, codec, parameters))
-        }
         for (const error of [0.05, 0.5]) {
+          const sizes: StoredTensor[] = []
+          for (const { codec, parameters } of candidatesFor(error)) {
+            sizes.push(await sizeOf(tensorOf(delta), codec, parameters))
+          }
           const { bytes, loss } = await chosen(delta, error)
           assert.ok(relativeError([loss]) <= error)
           const within = sizes.filter((other) => relativeError([other.loss]) <= error)
@@ -119,7 +120,7 @@ describe('createCodecChooser', () => {
         bytes.toSorted((a, b) => a - b),
       )
       assert.equal(found.at(0)!.codec, 'ternary')
-      assert.equal(found.at(5)!.codec, 'integer')
+      assert.equal(found.at(5)!.codec, 'blocks')
       assert.equal(found.at(-1)!.codec, 'raw')
     })
 
@@ -145,6 +146,23 @@ describe('createCodecChooser', () => {
       await assert.rejects(choose(unread(changed[1]!)), /is read/)
     })
 
+    it('stores what has a low rank as factors', async () => {
+      const [left, right] = [normalFloats(200, 2), normalFloats(200, 3)]
+      const delta = Float32Array.from({ length: 40_000 }, (_, i) => {
+        return Math.fround(left[Math.floor(i / 200)]! * right[i % 200]!)
+      })
+      for (const error of [0.5, 0.01]) {
+        const { codec, parameters, bytes } = await chosen(delta, error, [200, 200])
+        assert.deepEqual([codec, parameters['rank']], ['low-rank', 1])
+        assert.ok(bytes < 1000, `${bytes} bytes`)
+      }
+    })
+
+    it('passes over candidates that a shape does not suit', async () => {
+      assert.equal((await chosen(normal, 0.5, [40_000])).codec, 'ternary')
+      assert.equal((await chosen(normal, 0.05, [40, 100, 10])).codec, 'blocks')
+    })
+
     it('passes over candidates that a value does not fit', async () => {
       const large = Float32Array.of(3.4e38, 1, -3.4e38, 2)
       const { loss } = await chosen(large, 1)
@@ -159,9 +177,8 @@ describe('createCodecChooser', () => {
     })
   })
 
-  function tensorOf(delta: Float32Array): DeltaTensor {
+  function tensorOf(delta: Float32Array, shape: readonly number[] = [delta.length / 4, 4]) {
     const post = bytesOfFloats(delta)
-    const shape = [delta.length / 4, 4]
     const tensor = { spec: { name: MATRIX, dtype: 'F32', shape } as const, post, delta }
     return deltaTensor(kernels, { ...tensor, base: new Uint8Array(post.length) })
   }

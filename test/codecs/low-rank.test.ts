@@ -151,7 +151,10 @@ describe('codec low-rank', () => {
       const values = new Float32Array(elementsOf(shape))
       await assert.rejects(
         encodeValues(kernels, codec, values, {}, 'x', { shape }),
-        (error) => error instanceof IncompatibleError && error.id === 'E_NOT_A_MATRIX',
+        (error) =>
+          error instanceof IncompatibleError &&
+          error.id === 'E_NOT_A_MATRIX' &&
+          error.actual === `the shape [${shape.join(', ')}]`,
       )
     }
     await assert.rejects(

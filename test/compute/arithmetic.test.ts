@@ -91,6 +91,27 @@ describe('kernels: reductions', () => {
     }
     assert.equal(kernels.firstNonFinite(inA, 1003), -1)
   })
+
+  it('finds the first weight of any dtype that is NaN or infinite', () => {
+    const codes = { BF16: [0x7f80, 0xff80, 0x7fc1], F16: [0x7c00, 0xfc00, 0x7e01] } as const
+    const largest = { BF16: 0xff7f, F16: 0xfbff } as const
+    const x = kernels.allocate(4 * 1003)
+    for (const dtype of ['BF16', 'F16'] as const) {
+      for (const [at, code] of [0, 7, 1002].flatMap((i) =>
+        codes[dtype].map((c) => [i, c] as const),
+      )) {
+        x.u16.fill(largest[dtype])
+        x.u16[at] = code
+        assert.equal(kernels.firstNonFiniteOf(dtype, x, 1003), at)
+        assert.equal(kernels.firstNonFiniteOf(dtype, x, at), -1)
+      }
+    }
+    x.f32.fill(3e38)
+    assert.equal(kernels.firstNonFiniteOf('F32', x, 1003), -1)
+    x.f32[5] = -Infinity
+    assert.equal(kernels.firstNonFiniteOf('F32', x, 1003), 5)
+    kernels.release(x)
+  })
 })
 
 function same(count: number, out: Region, expected: (i: number) => number): void {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { openKernels } from '../../src/compute/open-kernels.ts'
+import { InvalidInputError } from '../../src/errors.ts'
 import { createRandom } from '../../src/random.ts'
 import { bitsOf, blank, place, sampleFloats, specials } from './sample-floats.ts'
 
@@ -69,6 +70,49 @@ describe('kernels: bit planes', () => {
       }
     })
   }
+
+  it('puts signs before magnitudes and none before 0', () => {
+    const magnitudes = x.map(Math.abs)
+    const bits = kernels.allocate(128)
+    for (const count of counts) {
+      kernels.packSigns(input, bits, count)
+      const out = place(kernels, magnitudes)
+      kernels.applySigns(bits, out, count)
+      const expected = magnitudes.map((value, i) =>
+        i < count && !(x[i]! >= 0) && value !== 0 ? -value : value,
+      )
+      assert.deepEqual(out.f32.subarray(0, 1003), expected)
+    }
+    assert.throws(() => kernels.applySigns(bits, input, 1025), InvalidInputError)
+  })
+
+  it('packs numbers as bit planes and back', () => {
+    const random = createRandom('planes')
+    const numbers = kernels.allocate(1024)
+    for (const planes of [1, 3, 8]) {
+      for (const count of [0, 1, 9, 16, 31, 1003]) {
+        for (let i = 0; i < count; i++) numbers.u8[i] = random.below(2 ** planes)
+        const bytes = Math.ceil(count / 8)
+        const bits = blank(kernels, 8 * 128 + 8)
+        kernels.packPlanes(numbers, bits, count, planes)
+        const expected = new Uint8Array(planes * bytes)
+        for (let plane = 0; plane < planes; plane++) {
+          for (let i = 0; i < count; i++) {
+            expected[plane * bytes + (i >> 3)]! |= ((numbers.u8[i]! >> plane) & 1) << (i & 7)
+          }
+        }
+        assert.deepEqual(bits.u8.slice(0, planes * bytes), expected)
+        assert.equal(bits.u8[planes * bytes], 0xa5)
+        const out = blank(kernels, 1024)
+        kernels.unpackPlanes(bits, out, count, planes)
+        assert.deepEqual(out.u8.slice(0, count), numbers.u8.slice(0, count))
+        assert.equal(out.u8[count], 0xa5)
+      }
+    }
+    const short = kernels.allocate(64)
+    assert.throws(() => kernels.packPlanes(numbers, short, 128, 5), InvalidInputError)
+    assert.throws(() => kernels.unpackPlanes(short, numbers, 128, 5), InvalidInputError)
+  })
 
   it('compacts in place', () => {
     const values = place(kernels, x)

@@ -2,10 +2,9 @@ import assert from 'node:assert/strict'
 import { doublesOf } from '../../src/compute/doubles-of.ts'
 import { BLOCK_SUMS_BYTES, NO_BORDER } from '../../src/compute/kernels.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
-import { createOrderStatistics } from '../../src/compute/order-statistics.ts'
 import { InvalidInputError } from '../../src/errors.ts'
 import { createRandom } from '../../src/random.ts'
-import { blank, place, sampleFloats, specials } from './sample-floats.ts'
+import { blank, place } from './sample-floats.ts'
 
 describe('kernels: blocks of magnitudes', () => {
   const kernels = openKernels()
@@ -93,80 +92,11 @@ describe('kernels: blocks of magnitudes', () => {
     }
   })
 
-  it('packs numbers as bit planes and back', () => {
-    for (const planes of [1, 3, 8]) {
-      for (const count of [0, 1, 9, 16, 31, 2003]) {
-        for (let i = 0; i < count; i++) indexes.u8[i] = random.below(2 ** planes)
-        const bytes = Math.ceil(count / 8)
-        const bits = blank(kernels, 8 * 256 + 8)
-        kernels.packPlanes(indexes, bits, count, planes)
-        const expected = new Uint8Array(planes * bytes)
-        for (let plane = 0; plane < planes; plane++) {
-          for (let i = 0; i < count; i++) {
-            expected[plane * bytes + (i >> 3)]! |= ((indexes.u8[i]! >> plane) & 1) << (i & 7)
-          }
-        }
-        assert.deepEqual(bits.u8.slice(0, planes * bytes), expected)
-        assert.equal(bits.u8[planes * bytes], 0xa5)
-        const out = blank(kernels, 2048)
-        kernels.unpackPlanes(bits, out, count, planes)
-        assert.deepEqual(out.u8.slice(0, count), indexes.u8.slice(0, count))
-        assert.equal(out.u8[count], 0xa5)
-      }
-    }
-  })
-
-  it('finds the largest magnitude', () => {
-    for (const count of [0, 1, 3, 4, 2003]) {
-      const largest = x.subarray(0, count).reduce((max, v) => Math.max(max, Math.abs(v)), 0)
-      assert.equal(kernels.largestMagnitude(input, count), bitsOf(largest))
-    }
-  })
-
   it('refuses regions that are too short', () => {
     const short = kernels.allocate(64)
     const table = { blocks: 32, borders: short, ties: short }
     assert.throws(() => kernels.assignBlocks(input, indexes, 16, table), InvalidInputError)
     assert.throws(() => kernels.sumBlocks(input, indexes, 16, short), InvalidInputError)
     assert.throws(() => kernels.lookUpBlocks(indexes, short, input, 16), InvalidInputError)
-    assert.throws(() => kernels.packPlanes(indexes, short, 128, 5), InvalidInputError)
-    assert.throws(() => kernels.unpackPlanes(short, indexes, 128, 5), InvalidInputError)
-    assert.throws(() => kernels.histogramSlots(input, 16, short, 1, short), InvalidInputError)
-  })
-})
-
-describe('order statistics', () => {
-  const kernels = openKernels()
-
-  it('are the elements of a sorted list, with the rank among equals', () => {
-    const few = createRandom('few')
-    for (const values of [
-      sampleFloats('order', 5003, specials.slice(0, -1)),
-      Float32Array.from({ length: 999 }, () => (few.below(9) - 4) / 2),
-      new Float32Array(100),
-      Float32Array.of(3),
-    ]) {
-      const sorted = [...new Uint32Array(values.slice().buffer)]
-        .map((bits) => bits & 0x7fffffff)
-        .sort((a, b) => a - b)
-      // More than one pass has tables for.
-      const ranks = [0, 1, 2, ...Array.from({ length: 60 }, (_, i) => 83 * i + 20), 5002].filter(
-        (rank) => rank < values.length,
-      )
-      const region = place(kernels, values)
-      const statistics = createOrderStatistics(kernels, ranks)
-      while (!statistics.done) {
-        statistics.scan(region, values.length)
-        statistics.endPass()
-      }
-      const expected = ranks.map((rank) => ({
-        magnitude: sorted[rank]!,
-        equalsBefore: rank - sorted.indexOf(sorted[rank]!),
-      }))
-      assert.deepEqual(statistics.value(), expected)
-      const before = kernels.allocated
-      statistics[Symbol.dispose]()
-      assert.ok(kernels.allocated < before)
-    }
   })
 })

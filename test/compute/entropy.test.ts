@@ -19,16 +19,17 @@ describe('kernels: rANS', () => {
       kernels,
       contexts.u8.subarray(0, count).map((context) => (context ? 250 + random.below(6) : 7)),
     )
-    const models = kernels.allocate(2 * modelBytes(bits))
+    const region = kernels.allocate(2 * modelBytes(bits))
     const [one, six] = [new Uint16Array(256), new Uint16Array(256)]
     one[7] = 2 ** bits - 1
     one[9] = 1
     six.fill(Math.floor(2 ** bits / 6), 250)
     six[255]! += 2 ** bits - 6 * six[255]!
-    kernels.buildModel(one, models, 0, bits)
-    kernels.buildModel(six, models, 1, bits)
+    kernels.buildModel(one, region, 0, bits)
+    kernels.buildModel(six, region, 1, bits)
+    const models = { region, count: 2, bits }
     const out = blank(kernels, encodedCapacity(count) + 64)
-    const bytes = kernels.encodeSymbols(symbols, contexts, count, models, bits, out)
+    const bytes = kernels.encodeSymbols(symbols, contexts, count, models, out)
     assert.equal(out.u8[out.bytes - bytes - 3], 0xa5, 'one word before the first is not kept')
     const input = place(kernels, out.u8.slice(out.bytes - bytes))
     return { contexts, symbols, models, input, bytes }
@@ -40,7 +41,7 @@ describe('kernels: rANS', () => {
         const { contexts, symbols, models, input, bytes } = coded(count, bits)
         const back = blank(kernels, count + 64)
         const source = { input, bytes, contexts }
-        assert.equal(kernels.decodeSymbols(source, models, bits, back, count), bytes)
+        assert.equal(kernels.decodeSymbols(source, models, back, count), bytes)
         assert.deepEqual(back.u8.subarray(0, count), symbols.u8.subarray(0, count))
         assert.equal(back.u8[count], 0xa5)
       }
@@ -52,7 +53,7 @@ describe('kernels: rANS', () => {
     const { contexts, models, input, bytes } = coded(count, 12)
     const back = blank(kernels, count + 64)
     const decode = (length: number): number =>
-      kernels.decodeSymbols({ input, bytes: length, contexts }, models, 12, back, count)
+      kernels.decodeSymbols({ input, bytes: length, contexts }, models, back, count)
     for (const length of [0, 15, 16, bytes - 2, bytes - 1]) assert.equal(decode(length), 0)
     const random = createRandom('hostile')
     for (let attempt = 0; attempt < 500; attempt++) {
@@ -64,6 +65,20 @@ describe('kernels: rANS', () => {
       input.u8[at]! ^= flip
     }
     assert.equal(decode(bytes), bytes)
+  })
+
+  it('refuses regions without room for every model', () => {
+    const count = 1003
+    const { contexts, symbols, models, input, bytes } = coded(count, 12)
+    const out = kernels.allocate(encodedCapacity(count))
+    const more = { ...models, count: 3 }
+    const refused = { id: 'E_REGION' }
+    assert.throws(() => kernels.encodeSymbols(symbols, contexts, count, more, out), refused)
+    const source = { input, bytes, contexts }
+    assert.throws(() => kernels.decodeSymbols(source, more, symbols, count), refused)
+    const values = new Uint16Array(256)
+    values[0] = 2 ** 12
+    assert.throws(() => kernels.buildModel(values, models.region, 2, 12), refused)
   })
 
   it('counts symbols by context', () => {

@@ -1,22 +1,22 @@
 import assert from 'node:assert/strict'
-import {
-  type Grouping,
-  groupOf,
-  PACKED_SPARE_BYTES,
-  type Region,
-} from '../../src/compute/kernels.ts'
+import { PACKED_SPARE_BYTES, type Region } from '../../src/compute/kernels.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
 import { sliceRegion } from '../../src/compute/slice-region.ts'
 import { createRandom } from '../../src/random.ts'
 import { blank, place } from './sample-floats.ts'
 
-const groupings: readonly Grouping[] = [
-  { row: 1003, group: 1003 },
-  { row: 100, group: 64 },
-  { row: 17, group: 5 },
-  { row: 1, group: 1 },
-  { row: 2000, group: 1000 },
+const layouts: readonly Layout[] = [
+  { columns: 1003, run: 1003 },
+  { columns: 100, run: 64 },
+  { columns: 17, run: 5 },
+  { columns: 1, run: 1 },
+  { columns: 2000, run: 1000 },
 ]
+
+interface Layout {
+  readonly columns: number
+  readonly run: number
+}
 
 describe('kernels: integers', () => {
   const kernels = openKernels()
@@ -25,16 +25,17 @@ describe('kernels: integers', () => {
   const x = place(kernels, values)
   const range = { first: 1, last: 15 }
 
-  for (const grouping of groupings) {
-    const title = `groups of ${grouping.group} in rows of ${grouping.row}`
-    const groupOfEach = [...values].map((_, i) => naiveGroups(values.length, grouping)[i]!)
+  for (const layout of layouts) {
+    const position = (element: number) => ({ ...layout, column: element % layout.columns })
+    const title = `groups of ${layout.run} in rows of ${layout.columns}`
+    const groupOfEach = naiveGroups(values.length, layout)
     const groups = groupOfEach.at(-1)! + 1
 
     it(`find extremes, quantise and dequantise ${title}`, () => {
       const [lows, highs] = [kernels.allocate(groups * 4), kernels.allocate(groups * 4)]
       lows.f32.fill(0)
       highs.f32.fill(0)
-      kernels.groupExtremes(x, values.length, 0, grouping, lows, highs)
+      kernels.groupExtremes(x, values.length, position(0), lows, highs)
       for (let group = 0; group < groups; group++) {
         const members = [...values].filter((_, i) => groupOfEach[i] === group)
         assert.equal(lows.f32[group], Math.min(0, ...members))
@@ -49,9 +50,9 @@ describe('kernels: integers', () => {
         Float32Array.from({ length: groups }, (_, i) => 5 + (i % 4)),
       )
       const codes = blank(kernels, values.length + 1)
-      kernels.quantise(x, codes, values.length, 0, grouping, scales, zeros, range)
+      kernels.quantise(x, codes, values.length, position(0), scales, zeros, range)
       const out = blank(kernels, values.length * 4 + 4)
-      kernels.dequantise(codes, out, values.length, 0, grouping, scales, zeros)
+      kernels.dequantise(codes, out, values.length, position(0), scales, zeros)
       values.forEach((value, i) => {
         const [scale, zero] = [scales.f32[groupOfEach[i]!]!, zeros.f32[groupOfEach[i]!]!]
         const steps = roundHalfEven(Math.fround(value / (scale === 0 ? 1 : scale)))
@@ -73,16 +74,16 @@ describe('kernels: integers', () => {
         const out = blank(kernels, 1003 * 4)
         let from = 0
         for (const count of counts) {
-          const entry = groupOf(from, grouping)
+          const entry = groupOfEach[from]!
           const [lows, highs, s, z] = regions.map((region) =>
             sliceRegion(region, entry * 4, (groups - entry) * 4),
           ) as [Region, Region, Region, Region]
           const [part, piece] = [sliceRegion(x, from * 4, count * 4), blank(kernels, count)]
-          kernels.groupExtremes(part, count, from, grouping, lows, highs)
-          kernels.quantise(part, piece, count, from, grouping, s, z, range)
+          kernels.groupExtremes(part, count, position(from), lows, highs)
+          kernels.quantise(part, piece, count, position(from), s, z, range)
           codes.u8.set(piece.u8.subarray(0, count), from)
           const decoded = sliceRegion(out, from * 4, count * 4)
-          kernels.dequantise(piece, decoded, count, from, grouping, s, z)
+          kernels.dequantise(piece, decoded, count, position(from), s, z)
           from += count
         }
         const [lows, highs] = regions.map((region) => [...region.f32.subarray(0, groups)])
@@ -117,10 +118,10 @@ describe('kernels: integers', () => {
   }
 })
 
-function naiveGroups(count: number, { row, group }: Grouping): number[] {
+function naiveGroups(count: number, { columns, run }: Layout): number[] {
   const groups: number[] = []
   for (let i = 0, number = -1; i < count; i++) {
-    if ((i % row) % group === 0) number++
+    if ((i % columns) % run === 0) number++
     groups.push(number)
   }
   return groups

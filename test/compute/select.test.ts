@@ -43,6 +43,13 @@ describe('kernels: order statistics of magnitudes', () => {
     }
   })
 
+  it('finds the largest magnitude', () => {
+    for (const count of [0, 1, 3, 4, 1003]) {
+      const largest = x.subarray(0, count).reduce((max, v) => Math.max(max, Math.abs(v)), 0)
+      assert.equal(kernels.largestMagnitude(input, count), bitsOfNumbers([largest])[0])
+    }
+  })
+
   it('finds the k-th largest magnitude in two histograms', () => {
     const values = sampleFloats('radix', 5003, specials.slice(0, -1))
     const region = place(kernels, values)
@@ -89,6 +96,7 @@ describe('kernels: order statistics of magnitudes', () => {
     const small = kernels.allocate(HISTOGRAM_BYTES / 2)
     assert.throws(() => kernels.histogramHigh(input, 1, small), { id: 'E_REGION' })
     assert.throws(() => kernels.histogramLow(input, 1, 0, small), { id: 'E_REGION' })
+    assert.throws(() => kernels.histogramSlots(input, 1, small, 9, small), { id: 'E_REGION' })
   })
 
   function histogram(each: number): Region {

@@ -128,6 +128,7 @@ const uses: Readonly<Record<string, Use>> = {
     b.u32[n - 2] = before
     return found
   },
+  firstNonFinite16: ({ kernels: k, a }, n) => k.firstNonFiniteOf('BF16', a, n),
   multiply: (data) => multiplied(data, (left, right) => [left, right]),
   'multiply of turned factors': (data) =>
     multiplied(data, (left, right) => [transposed(left), transposed(right)]),

@@ -18,6 +18,7 @@ import {
   sha256Hex,
   type TestTensor,
 } from '../codecs/memory-tensor.ts'
+import { runOutOfMemory } from '../support/failing-kernels.ts'
 import { pseudoRandom, subtract, widenBytes } from '../codecs/numbers.ts'
 
 /** One way to use a codec, and what it must decode to. */
@@ -268,6 +269,24 @@ function contractOf(codec: Codec, use: CodecCase): void {
         (error) => error instanceof MalformedError && error.id === 'E_BAD_ENCODING',
       )
     }
+  })
+
+  it('gives memory back wherever it runs out', async () => {
+    const tensor = makeTensor(5000, 'BF16')
+    const given = deltaTensor(kernels, tensor)
+    const { encoded, stored } = await encode(tensor)
+    await runOutOfMemory(kernels, (full) =>
+      encodeTensor(given, { codec: codec.id, parameters }, async () => {}, {
+        ...context,
+        kernels: full,
+      }),
+    )
+    await runOutOfMemory(kernels, (full) =>
+      decodedDigest(codec, encoded, memorySections(stored), readBase(tensor), {
+        ...context,
+        kernels: full,
+      }),
+    )
   })
 
   it('refuses counts that are not whole blocks', async () => {

@@ -7,7 +7,7 @@ import { loadOperators, type Mode, type Operator } from '../../src/operators/ind
 import { createRandom } from '../../src/random.ts'
 import { recipeOf } from '../../src/recipes/canonical-recipe.ts'
 import { openVariant } from '../../src/recipes/materialise.ts'
-import { planRecipe } from '../../src/recipes/plan.ts'
+import { planRecipe } from '../../src/recipes/plan/plan.ts'
 import { BLOCK_ELEMENTS } from '../../src/tensors/blocks.ts'
 import { elementsOf } from '../../src/tensors/tensor.ts'
 import { memoryCheckpoint } from '../checkpoints/memory.ts'

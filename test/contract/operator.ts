@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict'
+import { cidOfValue } from '../../src/canonical.ts'
+import { loadCodecs } from '../../src/codecs/index.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
-import { canonicalScope, modes, type Operator } from '../../src/operators/index.ts'
+import { canonicalScope, loadOperators, modes, type Operator } from '../../src/operators/index.ts'
 import { checkParameters } from '../../src/parameters.ts'
 import { createRandom } from '../../src/random.ts'
+import { recipeOf } from '../../src/recipes/canonical-recipe.ts'
+import { openVariant } from '../../src/recipes/materialise.ts'
+import { planRecipe, type Sources } from '../../src/recipes/plan.ts'
 import { BLOCK_ELEMENTS } from '../../src/tensors/blocks.ts'
 import { elementsOf } from '../../src/tensors/tensor.ts'
+import { memoryCheckpoint } from '../checkpoints/memory.ts'
+import { runOutOfMemory } from '../support/failing-kernels.ts'
 import { runOnTensor } from '../support/run-operator.ts'
+
+const entries = { operators: await loadOperators(), codecs: await loadCodecs() }
 
 /** What every operator promises, whatever it computes. */
 export function operatorContract(operator: Operator): void {
@@ -57,6 +66,29 @@ export function operatorContract(operator: Operator): void {
         const out = await runOnTensor(operator, given, { mode, shape, chunkBlocks, kernels })
         assert.ok(bytesOf(out).equals(expected))
       }
+    }
+  })
+
+  it('gives memory back wherever it runs out', async () => {
+    const [base, ...posts] = samples(inputs + 1, 3000).map((values) =>
+      memoryCheckpoint({ 'layers.0.weight': ['F32', [60, 50], values] }),
+    )
+    const ids = ['base', ...posts.keys()].map((name) => cidOfValue({ test: name }))
+    const checkpoints = new Map(ids.map((id, i) => [id.toString(), [base!, ...posts][i]!]))
+    const sources: Sources = {
+      weights: async (id) => checkpoints.get(id.toString())!,
+      delta: () => assert.fail('no delta is used'),
+    }
+    const root = { operator: operator.id, inputs: ids.slice(1).map((weights) => ({ weights })) }
+    await using kernels = openKernels()
+    for (const mode of modes) {
+      const recipe = recipeOf({ base: ids[0]!, root, mode }, entries)
+      await runOutOfMemory(kernels, async (full) => {
+        const variant = await openVariant(
+          await planRecipe(recipe, sources, { ...entries, kernels: full }),
+        )
+        for await (const _ of variant.chunks('layers.0.weight'));
+      })
     }
   })
 

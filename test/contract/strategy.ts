@@ -8,7 +8,7 @@ import {
   recipeId,
   recipeOf,
 } from '../../src/recipes/canonical-recipe.ts'
-import type { Recipe, RecipeNode } from '../../src/recipes/recipe.ts'
+import type { OperatorNode, Recipe, RecipeNode } from '../../src/recipes/recipe.ts'
 import type { SearchState, Strategy } from '../../src/search/index.ts'
 
 const leaf = (name: string): { delta: CID } => ({ delta: cidOfValue(name) })
@@ -76,7 +76,19 @@ export function describeStrategy(strategy: Strategy): void {
           for (const recipe of strategy.propose(state({ count: 1000 }))) {
             assert.deepEqual(recipe.base, champion.base)
             assert.equal(recipe.mode, champion.mode)
-            assert.deepEqual(leavesAndSeeds(recipe.root), leavesAndSeeds(champion.root))
+            assert.deepEqual(leavesOf(recipe.root), leavesOf(champion.root))
+            // What no longer draws at random has no seed.
+            const known = seedsOf(champion.root)
+            for (const seed of seedsOf(recipe.root)) assert.ok(known.includes(seed))
+          }
+        })
+
+        it('puts no control on anything', () => {
+          const isControl = ({ operator, inputs }: OperatorNode): boolean =>
+            entries.operators.get(operator).control === true || inputs.some(hasControl)
+          const hasControl = (node: RecipeNode): boolean => 'operator' in node && isControl(node)
+          for (const recipe of strategy.propose(state({ count: 1000 }))) {
+            assert.ok(!hasControl(recipe.root), JSON.stringify(recipe.root))
           }
         })
 
@@ -101,10 +113,13 @@ function ids(recipes: readonly Recipe[]): string[] {
   return recipes.map((recipe) => recipeId(recipe).toString())
 }
 
-/** Every leaf, and every seed other than the default 0 of an edit that was put on top. */
-function leavesAndSeeds(node: RecipeNode): string[] {
-  if (!('operator' in node)) return [JSON.stringify(node)]
-  const seed = node.parameters['seed']
-  const own = seed === undefined || seed === 0 ? [] : [`seed ${String(seed)}`]
-  return [...own, ...node.inputs.flatMap(leavesAndSeeds)].toSorted()
+function leavesOf(node: RecipeNode): string[] {
+  return 'operator' in node ? node.inputs.flatMap(leavesOf).toSorted() : [JSON.stringify(node)]
+}
+
+/** Every seed other than the default 0 of an edit that was put on top. */
+function seedsOf(node: RecipeNode): unknown[] {
+  if (!('operator' in node)) return []
+  const { seed = 0 } = node.parameters
+  return [...(seed === 0 ? [] : [seed]), ...node.inputs.flatMap(seedsOf)]
 }

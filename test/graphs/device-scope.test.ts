@@ -46,6 +46,17 @@ describe('a device scope', () => {
     assert.equal((await scope.keep(thing, 'a', make)).held, 2)
   })
 
+  it('releases the others when one cannot be released, and says so', async () => {
+    const thing = {}
+    const dead = async (): Promise<DeviceTensor> => {
+      return { ...(await make()), release: () => Promise.reject(new Error('thread ended')) }
+    }
+    await scope.keep(thing, 'a', dead)
+    await scope.keep(thing, 'b', make)
+    await assert.rejects(scope.forget(), /thread ended/)
+    assert.deepEqual(released, [2])
+  })
+
   it('does not keep a failure', async () => {
     const thing = {}
     await assert.rejects(

@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { DemoDocument } from '../../node/demo/report.ts'
+import { track } from '../support/processes.ts'
 
 const bin = fileURLToPath(new URL('../../node/cli/bin.js', import.meta.url))
 
@@ -39,10 +40,12 @@ describe('deltaswarm demo #slow', function () {
   afterEach(() => rm(folder, { recursive: true, force: true }))
 
   function startDemo(...args: string[]): ChildProcess {
-    return spawn(process.execPath, [bin, 'demo', ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, TMPDIR: folder },
-    })
+    return track(
+      spawn(process.execPath, [bin, 'demo', ...args], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, TMPDIR: folder },
+      }),
+    )
   }
 
   it('prints one document in which three nodes agree, and leaves nothing behind', async () => {

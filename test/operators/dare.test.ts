@@ -149,11 +149,30 @@ describe('dare of selected elements', () => {
     const three = await run([-1, 0, 2, 4, -0], { k: 0, select: 'sign' })
     assert.deepEqual(
       [...three].map(positiveZero),
-      [0, 0, 2, 4, 0].map((x) => Math.fround(x * 1.25)),
+      [0, 0, 2, 4, 0].map((x) => Math.fround(x * 1.5)),
     )
   })
 
-  it('draws the smallest, so that k = 0 gives what trim keeps times n over the kept', async () => {
+  it('counts no zeros, so that equal magnitudes keep their sum whatever is drawn', async () => {
+    const x = [-1, 0, 0, 0, 1, 1]
+    const sum = (out: Float32Array): number => out.reduce((all, value) => all + Math.abs(value), 0)
+    const rows: [object, number[]?][] = [
+      [{ select: 'sign' }],
+      [{ select: 'magnitude', p: 0.7 }],
+      [{ select: 'mask' }, [1, 1, 0, 1, 0, 0]],
+    ]
+    for (const [parameters, mask] of rows) {
+      const out = await run(x, { ...parameters, k: 0.5 }, mask)
+      assert.ok(Math.abs(sum(out) - 3) < 1e-6, `${[...out]}`)
+      assert.ok(Math.min(...out.filter((v) => v !== 0).map(Math.abs)) === 0.5, `${[...out]}`)
+    }
+    // Three zeros of six are drawn first: nothing else is, and nothing grows.
+    assert.deepEqual([...(await run(x, { select: 'magnitude', p: 0.5, k: 0.5 }))], x)
+    const zeros = await run([0, -0, 0], { select: 'sign', k: 0.5 })
+    assert.ok(zeros.every((value) => value === 0))
+  })
+
+  it('draws the smallest, so that k = 0 gives what trim keeps times n over the kept, without zeros', async () => {
     const random = createRandom('dare of the smallest')
     const x = Float32Array.from({ length: BLOCK_ELEMENTS + 77 }, () => random.below(99) - 49)
     const p = 0.3
@@ -162,7 +181,10 @@ describe('dare of selected elements', () => {
       name,
       parameters: { density: (x.length - drawn + 0.5) / x.length },
     })
-    const factor = Math.fround(x.length / (x.length - drawn))
+    const nonzero = x.filter((value) => value !== 0).length
+    assert.ok(nonzero < x.length)
+    const share = 1 - (x.length - drawn) / nonzero
+    const factor = Math.fround(1 / (1 - share))
     assert.deepEqual(
       (await run(x, { p, select: 'magnitude' })).map(positiveZero),
       trimmed.map((value) => value * factor),
@@ -190,7 +212,8 @@ describe('dare of selected elements', () => {
     const x = Float32Array.from({ length: 10_001 }, () => random.normal())
     const mask = Array.from(x, () => Number(random.below(10) < 3))
     for (const select of ['sign', 'magnitude', 'mask']) {
-      const out = await run(x, { p: 0.4, k: -0.5, select }, select === 'mask' ? mask : undefined)
+      const parameters = { k: -0.5, select, ...(select === 'magnitude' ? { p: 0.4 } : {}) }
+      const out = await run(x, parameters, select === 'mask' ? mask : undefined)
       const mean = out.reduce((sum, value, i) => sum + value / x[i]!, 0) / x.length
       assert.ok(Math.abs(mean - 1) < 1e-6, `${select}: ${mean}`)
     }

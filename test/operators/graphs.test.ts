@@ -16,7 +16,12 @@ const cases: Readonly<Record<string, readonly GraphCase[]>> = {
     { parameters: { p: 0.3, k: -0.5, seed: 4 } },
     { mode: 'mergekit', parameters: { p: 0.4, k: 0, seed: 3 } },
   ],
+  darex: [{ parameters: { p: 0.7, q: 0.4, seed: 6 } }],
   drop: [{ parameters: { p: 0.7, seed: 5 } }],
+  flip: [
+    { parameters: { p: 0.3, seed: 7 } },
+    { parameters: { p: 0.2, compensate: 'yes', seed: 8 } },
+  ],
   scale: [{ parameters: { alpha: 0.3 } }, { parameters: { alpha: -1.5 } }],
   'task-arithmetic': [{ parameters: { lambda: 0.4, weights: [1, -0.5, 0.3] } }],
   ties: [
@@ -30,6 +35,7 @@ const cases: Readonly<Record<string, readonly GraphCase[]>> = {
     { parameters: { density: 0.25 } },
     { parameters: { density: 0.5, over: 'all' } },
     { parameters: { density: 0 } },
+    { mode: 'official', parameters: { density: 0.25 } },
   ],
 }
 

@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict'
-import { HISTOGRAM_BYTES, type Kernels, type Region } from '../../src/compute/kernels.ts'
+import type { Kernels, Region } from '../../src/compute/kernels.ts'
+import { largestSearchBytes } from '../../src/compute/largest.ts'
 import { openKernels } from '../../src/compute/open-kernels.ts'
-import {
-  createTrim,
-  type Selection,
-  topMagnitudes,
-  type TopMagnitudes,
-} from '../../src/operators/statistics/top-magnitudes.ts'
+import { createTrim, type Selection } from '../../src/operators/statistics/selection.ts'
+import { topMagnitudes, type TopMagnitudes } from '../../src/operators/statistics/top-magnitudes.ts'
 import type { TensorSpec } from '../../src/tensors/tensor.ts'
 
 describe('largest magnitudes', () => {
   const kernels = openKernels()
-  const table = kernels.allocate(HISTOGRAM_BYTES)
+  const table = kernels.allocate(largestSearchBytes(1))
   const tensors = {
     a: [0, 2, -2, 1, 3],
     b: [2, 0.5, -2, 2, 0],

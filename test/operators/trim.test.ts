@@ -30,6 +30,27 @@ describe('trim', () => {
     assert.deepEqual([...none], [0, 0, 0])
   })
 
+  it('keeps one more in mode official, and all that equal it, as its authors compare', async () => {
+    const x = [5, 4, -4, 4, 1, 0]
+    const kept = async (density: number, options: object = {}) => {
+      const out = await runOnTensor(trim, [x], {
+        mode: 'official',
+        parameters: { density, ...options },
+      })
+      return [...out].filter((value) => value !== 0).length
+    }
+    assert.equal(await kept(1 / 6), 4)
+    assert.equal(await kept(4 / 6), 5)
+    assert.equal(await kept(0), 1)
+    assert.equal(await kept(1), 5)
+    assert.equal(await kept(1 / 6, { over: 'all' }), 4)
+    assert.equal(await kept(1 / 6, { over: 'row' }), 1)
+    for (const mode of ['paper', 'mergekit'] as const) {
+      const out = await runOnTensor(trim, [x], { mode, parameters: { density: 2 / 6 } })
+      assert.deepEqual([...out], [5, 4, 0, 0, 0, 0])
+    }
+  })
+
   it('ranks within a tensor, or over all of them', async () => {
     const deltas = [{ a: Float32Array.of(10, 9, 8, 7), b: Float32Array.of(1, 2, 3, 4) }]
     const each = await runOperator(trim, deltas, { parameters: { density: 0.5 } })

@@ -78,7 +78,7 @@ async function withServer(
 }
 
 describe('exchange against other peers', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
 
   const dag = createDag(
     Array.from({ length: 24 }, () => MIB),

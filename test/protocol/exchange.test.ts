@@ -7,7 +7,7 @@ import { createDag, createPeer, storeWith } from './exchange-fixture.ts'
 const MIB = 2 ** 20
 
 describe('exchange', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
 
   const dag = createDag(Array.from({ length: 9 }, (_, i) => (i % 3 === 2 ? 1000 + i : MIB)))
 

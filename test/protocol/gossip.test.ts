@@ -55,7 +55,7 @@ describe('a batch of records', () => {
 })
 
 describe('gossip', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
 
   it('carries records to every peer, also over one in between', async () => {
     await using one = await createRecordPeer()

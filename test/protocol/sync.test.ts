@@ -66,7 +66,7 @@ function closed(stream: Stream): Promise<void> {
 }
 
 describe('sync', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
 
   it('makes two sets equal when their nodes connect', async () => {
     await using one = await createRecordPeer({ records: await setOf(1, 30) })
@@ -319,7 +319,7 @@ describe('sync', function () {
 })
 
 describe('a sync server', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
 
   it('ends the stream of a peer that sends no request or too much', async () => {
     await using server = await createRecordPeer({ records: await setOf(1, 3) })
@@ -343,7 +343,7 @@ describe('a sync server', function () {
 })
 
 describe('a sync client', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
 
   it('gives up on a server that answers something else or never ends', async () => {
     const endless = [1, 2, 3].map((n) => new Uint8Array(32).fill(n))

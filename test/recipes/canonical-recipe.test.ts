@@ -121,6 +121,20 @@ describe('recipe', () => {
     fails(dare('mask', [a, b, c]), 'E_ARITY')
   })
 
+  it('has one recipe for a draw that ignores a share or a seed: it takes none', () => {
+    const dare = (parameters: object): DraftNode => edit('dare', { ...parameters })
+    const names = (parameters: object): string[] => {
+      const { root } = recipeOf({ base, root: dare(parameters) }, entries)
+      return Object.keys((root as OperatorNode).parameters).sort()
+    }
+    assert.deepEqual(names({ select: 'sign' }), ['k', 'select'])
+    assert.deepEqual(names({ select: 'magnitude', p: 0.5 }), ['k', 'p', 'select'])
+    assert.deepEqual(names({}), ['k', 'p', 'seed', 'select'])
+    fails(dare({ select: 'sign', p: 0.5 }), 'E_UNKNOWN_PARAMETER')
+    fails(dare({ select: 'magnitude', seed: 3 }), 'E_UNKNOWN_PARAMETER')
+    fails(dare({ select: 'other', p: 0.5 }), 'E_PARAMETER_RANGE')
+  })
+
   it('refuses values that do not go together', () => {
     fails(edit('darex', { p: 0.5, q: 0.4 }), 'E_PARAMETER_RANGE')
     fails(edit('della', { density: 0.1, epsilon: 0.2 }), 'E_PARAMETER_RANGE')

@@ -45,9 +45,12 @@ describe('hill-climb', () => {
     entries = { operators: await loadOperators(), codecs: await loadCodecs() }
   })
 
-  it('puts every edit on a published delta, scale in both directions', () => {
+  it('puts every edit but controls on a published delta, scale in both directions', () => {
     const champion = recipeOf({ base, root: leaf }, entries)
-    const edits = entries.operators.ids.filter((id) => entries.operators.get(id).kind === 'edit')
+    const edits = entries.operators.ids.filter((id) => {
+      const { kind, control } = entries.operators.get(id)
+      return kind === 'edit' && control !== true
+    })
     const count = edits.length + 1
     const proposals = strategy.propose({ ...entries, champion, tried: new Set(), count, seed: 0 })
     const tops = proposals.map(({ root }) => (root as OperatorNode).operator)
@@ -63,14 +66,28 @@ describe('hill-climb', () => {
     assert.ok(alphas.length > 5 && !alphas.includes(0), alphas.join(' '))
   })
 
-  it('leaves alone what says nothing: the share of a draw that finds its own', () => {
+  it('knows no parameter that says nothing, and takes up what another option reads', () => {
     const inputs = [leaf, { delta: cidOfValue('b') }]
     const root = { operator: 'dare', parameters: { select: 'mask', k: 0.5 }, inputs }
     const champion = recipeOf({ base, root }, entries)
     const all = strategy.propose({ ...entries, champion, tried: new Set(), count: 99, seed: 0 })
-    const shares = all.flatMap(({ root }) => (root as OperatorNode).parameters['p'] ?? [])
-    assert.ok(shares.length > 5)
-    assert.deepEqual([...new Set(shares)], [0.9])
+    const draws = all
+      .map(({ root }) => root as OperatorNode)
+      .filter(({ operator }) => operator === 'dare')
+    assert.ok(draws.length > 3)
+    for (const { parameters } of draws) {
+      assert.deepEqual(Object.keys(parameters).sort(), ['k', 'select'])
+    }
+    const random = recipeOf({ base, root: { operator: 'dare', inputs: [leaf] } }, entries)
+    const near = strategy.propose({
+      ...entries,
+      champion: random,
+      tried: new Set(),
+      count: 99,
+      seed: 0,
+    })
+    const selects = near.map(({ root }) => (root as OperatorNode).parameters['select'])
+    assert.ok(selects.includes('sign') && selects.includes('magnitude'), selects.join(' '))
   })
 
   it('climbs to the optimum of two parameters within 80 measurements', () => {

@@ -64,6 +64,26 @@ describe('line-search', () => {
     assert.ok(factors.length >= 30 && Math.min(...factors) >= 0.5 && Math.max(...factors) === 1)
   })
 
+  it('tries every whole number around a champion that was tried itself', () => {
+    for (const [codec, name, value, least, most] of [
+      ['integer', 'bits', 4, 2, 8],
+      ['blocks', 'blocks', 16, 1, 64],
+    ] as const) {
+      const champion = draft('through', { codec, [name]: value })
+      const tried = new Set([recipeId(champion).toString()])
+      const proposals = strategy.propose({ ...entries, champion, tried, count: 1000, seed: 0 })
+      const moved = proposals
+        .filter(({ root }) => (root as OperatorNode).operator === 'through')
+        .map((recipe) => numberOf(recipe, name))
+        .filter((moved) => moved !== value)
+      const all = Array.from({ length: most - least + 1 }, (_, i) => least + i)
+      assert.deepEqual(
+        moved.toSorted((a, b) => a - b),
+        all.filter((each) => each !== value),
+      )
+    }
+  })
+
   it('narrows a bracket of 64 steps down within a dozen measurements', () => {
     // A line alone: every other number of `drop` is fixed, and going along the delta is worse.
     const loss = (recipe: Recipe): number => {

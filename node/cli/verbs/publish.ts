@@ -4,7 +4,7 @@ import { checkCodec } from '../../roles/codec.ts'
 import { resolveEdits } from '../../roles/edits.ts'
 import { publish } from '../../roles/publisher.ts'
 import { helpOnCodecs } from '../entry-help.ts'
-import { codecInput, editInput, nameInput } from '../inputs.ts'
+import { codecInput, editInput, modeInput, nameInput, seedInput, typedNumber } from '../inputs.ts'
 import { formatFigure } from '../figures.ts'
 import { encodingText, sharedText } from '../made.ts'
 import { formatBytes } from '../output.ts'
@@ -28,6 +28,11 @@ export const verb = defineVerb({
       flags: '--edit <spec>',
       about: 'edit before encoding, such as dare=p:0.9, repeatable',
       repeat: true,
+    },
+    { flags: '--seed <n>', about: 'for every edit that takes a seed and was given none' },
+    {
+      flags: '--mode <mode>',
+      about: 'how edits are read: paper, official or mergekit (default: paper)',
     },
     {
       flags: '--calibration <file>',
@@ -53,6 +58,8 @@ export const verb = defineVerb({
     name: nameInput,
     codec: codecInput,
     edits: z.array(editInput).max(8),
+    seed: seedInput.optional(),
+    mode: modeInput,
     licence: z.string().max(128),
     dryRun: z.boolean().default(false),
     calibration: z.string().optional(),
@@ -64,6 +71,8 @@ export const verb = defineVerb({
       name: options['name'],
       codec: parseCodec(options['codec'] as string),
       edits: ((options['edit'] as string[] | undefined) ?? []).map(parseEdit),
+      ...(options['seed'] === undefined ? {} : { seed: typedNumber(options['seed']) }),
+      ...(options['mode'] === undefined ? {} : { mode: options['mode'] }),
       licence: options['license'],
       dryRun: options['dryRun'] === true,
       ...(options['calibration'] === undefined
@@ -71,11 +80,11 @@ export const verb = defineVerb({
         : { calibration: resolve(options['calibration'] as string) }),
     }
   },
-  async run(node, { edits, ...request }, options) {
+  async run(node, { edits, seed, ...request }, options) {
     // Said before two checkpoints are hashed, not after.
     checkCodec(node, request.codec)
     for (const { operator } of edits) node.engine.operators.get(operator)
-    const steps = await resolveEdits(node, edits, options)
+    const steps = await resolveEdits(node, edits, { ...options, seed })
     const published = await publish(node, { ...request, edits: steps }, options)
     return {
       schema: 'deltaswarm.publish/1',

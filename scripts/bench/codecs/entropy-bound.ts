@@ -1,4 +1,3 @@
-import { readFactor } from '../../../src/codecs/factors/factor-section.ts'
 import { allocateBuffers } from '../../../src/codecs/sections/block.ts'
 import { decodeMask, maskScratchBytes } from '../../../src/codecs/sections/mask.ts'
 import {
@@ -6,7 +5,7 @@ import {
   type SectionReader,
 } from '../../../src/codecs/sections/section-reader.ts'
 import { createValueReader, valueScratchBytes } from '../../../src/codecs/sections/values.ts'
-import { type Kernels, matrixOf } from '../../../src/index.ts'
+import type { Kernels } from '../../../src/index.ts'
 import { BLOCK_ELEMENTS } from '../../../src/tensors/blocks.ts'
 import { dtypeBytes } from '../../../src/tensors/dtype.ts'
 import { createConditionalEntropy } from '../conditional-entropy.ts'
@@ -101,21 +100,13 @@ const bounds: Readonly<Record<string, Bound>> = {
     const ofZeros = zeros === undefined ? 0 : valueBits(zeros, 'BF16')
     return entropyBits(codes) + valueBits(scales, dtype as StoredDType) + ofZeros
   },
-  async 'low-rank'({ tensor, sections, kernels }) {
-    const { rank, values } = tensor.parameters
-    const [rows = 0, columns = 0] = tensor.spec.shape
-    const factors = [
-      ['left', rows, Number(rank)],
-      ['right', Number(rank), columns],
-    ] as const
-    let bits = 0
-    for (const [section, height, width] of factors) {
-      using buffers = allocateBuffers(kernels, [height * width * 4])
-      const matrix = matrixOf(buffers.regions[0], height, width)
-      await readFactor(kernels, sections, section, values as StoredDType, matrix)
-      bits += valueBits(matrix.region.f32.slice(0, height * width), values as StoredDType)
-    }
-    return bits
+  async 'low-rank'(coded) {
+    const { rank, values } = coded.tensor.parameters
+    const [rows = 0, columns = 0] = coded.tensor.spec.shape
+    const dtype = values as StoredDType
+    const left = await readValues(coded, 'left', dtype, rows * Number(rank))
+    const right = await readValues(coded, 'right', dtype, Number(rank) * columns)
+    return valueBits(left, dtype) + valueBits(right, dtype)
   },
 }
 

@@ -6,7 +6,7 @@ import {
   relativeChange,
   sumRelations,
 } from '../../../src/index.ts'
-import type { Relation } from '../../../src/recipes/relation.ts'
+import type { Relation } from '../../../src/recipes/comparison/relation.ts'
 import { checkParameters } from '../../../src/parameters.ts'
 import type { ChangedTensor } from './changed-tensor.ts'
 import { edits } from './edits.ts'

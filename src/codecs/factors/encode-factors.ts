@@ -1,4 +1,4 @@
-import { PACK_BYTES, type Region } from '../../compute/kernels.ts'
+import { type Matrix, PACK_BYTES, type Region } from '../../compute/kernels.ts'
 import { IncompatibleError } from '../../errors.ts'
 import { BLOCK_ELEMENTS } from '../../tensors/blocks.ts'
 import type { WeightDType } from '../../tensors/dtype.ts'
@@ -7,7 +7,7 @@ import type { CodecContext, DeltaTensor, Encoding, SectionSink } from '../index.
 import { allocateBuffers, blockCapacity, eachBlock } from '../sections/block.ts'
 import { outOfRange } from '../sections/encoding.ts'
 import { createTally } from '../sections/tally.ts'
-import { sectionOf, writeFactor } from './factor-section.ts'
+import { valueScratchBytes, writeValues } from '../sections/values.ts'
 import { productElements, type ScaledProduct } from './product.ts'
 
 export const LEFT = 'left'
@@ -31,12 +31,22 @@ export async function encodeFactors(
   const { left, right } = product
   const [rows, columns] = matrixShape(spec)
   const scale = Math.fround(product.scale)
+
+  /** Rounds it in place to what is stored. */
+  async function storeFactor({ region, rows, columns }: Matrix, section: string): Promise<void> {
+    const count = rows * columns
+    using buffers = allocateBuffers(kernels, [valueScratchBytes(count)])
+    const [scratch] = buffers.regions
+    const into = { kernels, name: spec.name, dtype: values, count, scratch }
+    await writeValues(into, region, (bytes) => sink(section, bytes))
+  }
+
   if (left.rows !== rows || right.columns !== columns || left.columns !== right.rows) {
     throw unfit('E_SHAPE_MISMATCH', spec, [left.rows, left.columns, right.rows, right.columns])
   }
   if (right.rows > Math.min(rows, columns)) throw unfit('E_RANK', spec, right.rows)
-  await writeFactor(kernels, left, values, spec.name, sectionOf(sink, LEFT))
-  await writeFactor(kernels, right, values, spec.name, sectionOf(sink, RIGHT))
+  await storeFactor(left, LEFT)
+  await storeFactor(right, RIGHT)
 
   using buffers = allocateBuffers(kernels, [blockCapacity(spec) * 4, PACK_BYTES])
   const [out, packs] = buffers.regions
@@ -69,7 +79,7 @@ export function matrixShape({ name, shape }: TensorSpec): readonly [number, numb
   if (shape.length === 2) return [rows!, columns!]
   throw new IncompatibleError('E_NOT_A_MATRIX', `'${name}' has no rows and columns`, {
     expected: 'a tensor of two dimensions',
-    actual: shape,
+    actual: `the shape [${shape.join(', ')}]`,
     fix: 'use the scope `matrices`',
     details: { tensor: name },
   })

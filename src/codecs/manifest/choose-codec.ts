@@ -1,9 +1,9 @@
-import { IncompatibleError, InvalidInputError } from '../../errors.ts'
+import { IncompatibleError, InvalidInputError, LimitError } from '../../errors.ts'
 import { checkParameters, type ParameterTable, type ParameterValues } from '../../parameters.ts'
 import { sameShape } from '../../tensors/tensor.ts'
 import { canonicalScope, inScope, type Scope } from '../../tensors/scope.ts'
 import type { DeltaTensor } from '../index.ts'
-import { candidates } from './candidates.ts'
+import { candidatesFor } from './candidates.ts'
 import type { DeltaSource } from './nodes.ts'
 import {
   type EncodeContext,
@@ -47,11 +47,12 @@ const autoParameters = {
 /**
  * The chosen codec for tensors inside its scope, and raw for the others: unless the scope says `all`,
  * what is not a matrix inside a layer loses nothing, whatever its shape. `auto` encodes a tensor with
- * each of the `candidates` and takes the one with the fewest bytes of those whose relative error is
- * at most `error`, of equals the first; with `error: 0` only exact codecs stand for choice. That
- * reads the tensor about thirty times and takes as long as a dozen encodings, less what is stopped as
- * soon as it is too large. Throws `InvalidInputError` for a codec, a parameter or a scope that does not
- * exist or is out of range, and `E_NO_SIBLINGS` for `like` with a codec that shares nothing.
+ * each of the candidates and takes the one with the fewest bytes of those whose relative error is at
+ * most `error`, of equals the first; a codec that refuses the tensor is passed over, and with `error: 0`
+ * only exact codecs stand for choice. That reads the tensor about fifty times and takes up to
+ * thirty times as long as encoding it with what is chosen. Throws `InvalidInputError` for a codec, a parameter or a
+ * scope that does not exist or is out of range, and `E_NO_SIBLINGS` for `like` with a codec that
+ * shares nothing.
  */
 export function createCodecChooser(choice: CodecChoice, context: EncodeContext): CodecChooser {
   const { scope, choose } = choice.codec === 'auto' ? auto(choice, context) : fixed(choice, context)
@@ -95,7 +96,7 @@ function auto({ parameters, like }: CodecChoice, context: EncodeContext): Scoped
   if (like !== undefined) throw noSiblings('auto', context.codecs)
   const { error } = checkParameters('auto', autoParameters, parameters)
   const { codecs } = context
-  const tried = candidates
+  const tried = candidatesFor(error)
     .filter(({ codec }) => error > 0 || codecs.get(codec).exact)
     .map((candidate) => ({
       codec: candidate.codec,
@@ -133,7 +134,7 @@ async function smallestWithin(
 
 /**
  * What a candidate takes; infinite when that comes to `most`, when it is off by more than `error` or
- * when a value does not fit its form.
+ * when the tensor does not suit it.
  */
 async function bytesWithin(
   tensor: DeltaTensor,
@@ -152,8 +153,12 @@ async function bytesWithin(
     const { loss } = await encodeTensor(tensor, candidate, count, context)
     return relativeError([loss]) <= error ? bytes : Infinity
   } catch (cause) {
-    const isUnfit = cause instanceof IncompatibleError && cause.id === 'E_VALUE_RANGE'
-    if (cause === tooLarge || isUnfit) return Infinity
+    if (cause === tooLarge || isRefusal(cause)) return Infinity
     throw cause
   }
+}
+
+/** A shape or a value that a codec does not take, or more memory than there is. */
+function isRefusal(cause: unknown): boolean {
+  return cause instanceof IncompatibleError || cause instanceof LimitError
 }

@@ -1,7 +1,8 @@
 import type { Kernels } from '../../compute/kernels.ts'
-import { createOrderStatistics } from '../../compute/order-statistics.ts'
+import { createOrderStatistics, orderStatisticsBytes } from '../../compute/order-statistics.ts'
 import { elementsOf } from '../../tensors/tensor.ts'
 import type { DeltaTensor } from '../index.ts'
+import { allocateBuffers } from '../sections/block.ts'
 import type { Partition } from './partition.ts'
 
 /**
@@ -14,22 +15,28 @@ export async function equalCount(
   kernels: Kernels,
 ): Promise<Partition> {
   const elements = elementsOf(tensor.spec.shape)
-  const ranks = Array.from({ length: blocks - 1 }, (_, j) =>
-    Math.floor(((j + 1) * elements) / blocks),
+  // From the largest element on, as order statistics count.
+  const ranks = Array.from(
+    { length: blocks - 1 },
+    (_, j) => elements - 1 - Math.floor(((blocks - 1 - j) * elements) / blocks),
   )
-  if (ranks.length === 0) return { borders: [], ties: [] }
-  using statistics = createOrderStatistics(kernels, ranks)
+  using buffers = allocateBuffers(kernels, [orderStatisticsBytes(ranks.length)])
+  const statistics = createOrderStatistics(kernels, buffers.regions[0], ranks)
   while (!statistics.done) {
     for await (const { delta, count } of tensor.chunks()) statistics.scan(delta, count)
     statistics.endPass()
   }
-  const found = statistics.value()
+  const firsts = statistics
+    .value()
+    .toReversed()
+    .map((first) => first!)
+  const below = firsts.map(({ equals, equalsBefore }) => equals - 1 - equalsBefore)
   return {
-    borders: found.map(({ magnitude }) => magnitude),
+    borders: firsts.map(({ magnitude }) => magnitude),
     // A border's ties are counted from those of the border before it, if that has the same magnitude.
-    ties: found.map(({ magnitude, equalsBefore }, j) => {
-      const previous = found[j - 1]
-      return equalsBefore - (previous?.magnitude === magnitude ? previous.equalsBefore : 0)
+    ties: firsts.map(({ magnitude }, j) => {
+      const isSame = firsts[j - 1]?.magnitude === magnitude
+      return below[j]! - (isSame ? below[j - 1]! : 0)
     }),
   }
 }

@@ -1,4 +1,4 @@
-import { HISTOGRAM_BYTES, type Kernels } from '../../compute/kernels.ts'
+import { HIGH_BINS, HISTOGRAM_BYTES, type Kernels, LOW_BINS } from '../../compute/kernels.ts'
 import type { DeltaTensor } from '../index.ts'
 import { allocateBuffers } from '../sections/block.ts'
 import type { Partition } from './partition.ts'
@@ -36,16 +36,13 @@ async function histogramOf(tensor: DeltaTensor, kernels: Kernels): Promise<Bin[]
   const middles = new Float32Array(Uint32Array.from({ length: HIGH_BINS }, middleBits).buffer)
   for (let bin = 0; bin < HIGH_BINS; bin++) {
     const count = counts.u32[bin]! + counts.u32[bin + HIGH_BINS]!
-    if (count > 0) bins.push({ first: bin << LOW_BITS, middle: middles[bin]!, count })
+    if (count > 0) bins.push({ first: bin * LOW_BINS, middle: middles[bin]!, count })
   }
   return bins
 }
 
-const HIGH_BINS = 2 ** 16
-const LOW_BITS = 15
-
 function middleBits(_: unknown, bin: number): number {
-  return (bin << LOW_BITS) | (1 << (LOW_BITS - 1))
+  return (bin + 0.5) * LOW_BINS
 }
 
 /** The bins before which to cut for the least Σ count · (middle − mean of its block)². */

@@ -1,4 +1,4 @@
-import { type Borders, type Kernels, NO_BORDER } from '../../compute/kernels.ts'
+import { type Borders, type Kernels, NO_BORDER, type Region } from '../../compute/kernels.ts'
 import { allocateBuffers } from '../sections/block.ts'
 
 /** Magnitudes cut into blocks by ascending borders. */
@@ -10,17 +10,29 @@ export interface Partition {
 }
 
 /** A partition as `assignBlocks` uses it up. */
-export interface PartitionTable extends Borders, Disposable {
+export interface PartitionTable extends Borders {
   set(partition: Partition): void
 }
 
 /** Room for a partition into up to `blocks` blocks. */
-export function createPartitionTable(kernels: Kernels, blocks: number): PartitionTable {
-  const size = 2 ** Math.ceil(Math.log2(Math.max(1, blocks)))
-  const buffers = allocateBuffers(kernels, [size * 4, size * 4])
-  const [borders, ties] = buffers.regions
+export function createPartitionTable(
+  kernels: Kernels,
+  blocks: number,
+): PartitionTable & Disposable {
+  const buffers = allocateBuffers(kernels, partitionBytes(blocks))
+  const table = partitionTable(blocks, ...buffers.regions)
+  return { ...table, [Symbol.dispose]: () => buffers[Symbol.dispose]() }
+}
+
+/** Bytes of the two regions of a table for up to `blocks` blocks. */
+export function partitionBytes(blocks: number): readonly [borders: number, ties: number] {
+  return [sizeFor(blocks) * 4, sizeFor(blocks) * 4]
+}
+
+/** A table for up to `blocks` blocks in two regions. */
+export function partitionTable(blocks: number, borders: Region, ties: Region): PartitionTable {
   return {
-    blocks: size,
+    blocks: sizeFor(blocks),
     borders,
     ties,
     set(partition) {
@@ -29,8 +41,11 @@ export function createPartitionTable(kernels: Kernels, blocks: number): Partitio
       borders.u32.set(partition.borders)
       ties.u32.set(partition.ties)
     },
-    [Symbol.dispose]: () => buffers[Symbol.dispose](),
   }
+}
+
+function sizeFor(blocks: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(1, blocks)))
 }
 
 /** The bits of the smallest f32 that is not below a number ≥ 0. */

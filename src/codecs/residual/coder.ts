@@ -1,6 +1,6 @@
 import type { Kernels, Region } from '../../compute/kernels.ts'
 import { sliceRegion } from '../../compute/slice-region.ts'
-import { createPartitionTable } from '../partition/partition.ts'
+import { partitionBytes, partitionTable } from '../partition/partition.ts'
 import type { ScaleLayout } from '../scales/layout.ts'
 import { allocateBuffers } from '../sections/block.ts'
 import type { Codebook } from './codebook.ts'
@@ -21,9 +21,11 @@ export function createCoder(
   init: { bits: number; most: number; codebookOf: (unit: number) => Codebook },
 ): Coder {
   const { bits, most, codebookOf } = init
-  const table = createPartitionTable(kernels, 2 ** (bits - 1))
-  const buffers = allocateBuffers(kernels, [256, most])
-  const [codeOfBlock, own] = buffers.regions
+  const blocks = 2 ** (bits - 1)
+  const sizes = [...partitionBytes(blocks), 256, most] as const
+  const buffers = allocateBuffers(kernels, sizes)
+  const [borders, ties, codeOfBlock, own] = buffers.regions
+  const table = partitionTable(blocks, borders, ties)
   let current = -1
 
   const codeUnit: Coder['codeUnit'] = (unit, delta, codes, count) => {
@@ -46,9 +48,6 @@ export function createCoder(
         codes.u8.set(own.u8.subarray(0, piece.count), piece.at)
       }
     },
-    [Symbol.dispose]() {
-      table[Symbol.dispose]()
-      buffers[Symbol.dispose]()
-    },
+    [Symbol.dispose]: () => buffers[Symbol.dispose](),
   }
 }

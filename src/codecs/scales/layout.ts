@@ -1,5 +1,5 @@
 import { type RunPosition, runsTouched } from '../../compute/kernels.ts'
-import { elementsOf } from '../../tensors/tensor.ts'
+import { elementsOf, rowElements } from '../../tensors/tensor.ts'
 
 /**
  * Which elements share a scale. A tensor is read as a matrix: the first dimension counts its rows
@@ -21,12 +21,11 @@ export function scaleLayout(
   { scales, group }: { readonly scales: ScaleKind; readonly group: number },
 ): ScaleLayout {
   const elements = elementsOf(shape)
-  const rows = scales === 'matrix' || shape.length < 2 ? 1 : shape[0]!
   if (elements === 0) return { columns: 1, run: 1, byColumn: false, count: 0 }
-  const columns = elements / rows
+  const columns = scales === 'matrix' ? elements : rowElements({ shape })
   if (scales === 'column') return { columns, run: columns, byColumn: true, count: columns }
   const run = scales === 'group' ? Math.min(group, columns) : columns
-  return { columns, run, byColumn: false, count: rows * Math.ceil(columns / run) }
+  return { columns, run, byColumn: false, count: (elements / columns) * Math.ceil(columns / run) }
 }
 
 export type ScaleKind = 'matrix' | 'row' | 'column' | 'group'

@@ -5,8 +5,7 @@ import { dtypeBytes, type WeightDType } from '../../tensors/dtype.ts'
 import { elementsOf, type TensorSpec } from '../../tensors/tensor.ts'
 import type { Sections } from '../index.ts'
 import { allocateBuffers, blockCapacity } from '../sections/block.ts'
-import { badEncoding, checkSize, outOfRange } from '../sections/encoding.ts'
-import { decodeScale, SCALE_BYTES } from '../sections/scale.ts'
+import { checkMagnitudes, checkSize, outOfRange } from '../sections/encoding.ts'
 import { createSectionReader } from '../sections/section-reader.ts'
 import {
   createValueReader,
@@ -99,10 +98,7 @@ export async function openScales(
       scratch.u8.set(await section.take(width))
       kernels.widen(dtype, scratch, target, 1)
     } else await values.take(target, count)
-    for (let i = 0; i < count; i++) {
-      if (target.u32[i]! < INFINITY_BITS) continue
-      throw badEncoding('scale out of range', 'a finite number ≥ 0', target.f32[i])
-    }
+    checkMagnitudes(target, count)
     read += count
   }
 
@@ -132,10 +128,11 @@ export async function openScales(
 
 /** The F32 scale of a whole tensor, 0 for an empty one; throws `MalformedError` `E_BAD_ENCODING`. */
 export async function readMatrixScale({ shape }: TensorSpec, sections: Sections): Promise<number> {
-  const bytes = elementsOf(shape) === 0 ? 0 : SCALE_BYTES
+  const bytes = elementsOf(shape) === 0 ? 0 : 4
   checkSize(sections, SCALES, bytes)
-  return bytes === 0 ? 0 : decodeScale(await sections.read(SCALES, 0, bytes))
+  if (bytes === 0) return 0
+  const { buffer } = Uint8Array.from(await sections.read(SCALES, 0, bytes))
+  const f32 = new Float32Array(buffer)
+  checkMagnitudes({ f32, u32: new Uint32Array(buffer) }, 1)
+  return f32[0]!
 }
-
-/** f32 patterns from here on are infinite, not numbers, or have a sign. */
-const INFINITY_BITS = 0x7f800000

@@ -12,6 +12,7 @@ import type {
 } from '../index.ts'
 import { allocateBuffers, blockCapacity, createBlockReader, eachBlock } from '../sections/block.ts'
 import { badEncoding, weightDType } from '../sections/encoding.ts'
+import { owning } from '../sections/owning.ts'
 import { createSignWriter, openSigns } from '../sections/signs.ts'
 import { createTally } from '../sections/tally.ts'
 import { activationScales } from './activation-scales.ts'
@@ -83,9 +84,9 @@ export async function openSignedScales(
   if (tooManyColumns(layout)) {
     throw badEncoding('too many columns', `at most ${MAX_COLUMNS}`, layout.columns)
   }
-  const signs = openSigns(kernels, spec, sections, stored.zeros)
-  try {
-    const scales = await openScales(kernels, spec, sections, layout, stored.scaleDtype)
+  return owning(async (own, close) => {
+    const signs = own(openSigns(kernels, spec, sections, stored.zeros))
+    const scales = own(await openScales(kernels, spec, sections, layout, stored.scaleDtype))
     return createBlockReader(spec, {
       async read(out, count, _base, from) {
         await signs.read(count)
@@ -97,15 +98,9 @@ export async function openSignedScales(
         signs.end()
         scales.end()
       },
-      close() {
-        signs.close()
-        scales.close()
-      },
+      close,
     })
-  } catch (error) {
-    signs.close()
-    throw error
-  }
+  })
 }
 
 /** All scales of columns are in memory at once, and no layer has nearly as many inputs. */

@@ -1,9 +1,11 @@
-import type { Kernels, Region } from '../../compute/kernels.ts'
+import type { Region } from '../../compute/kernels.ts'
 import { sliceRegion } from '../../compute/slice-region.ts'
 import { BLOCK_ELEMENTS } from '../../tensors/blocks.ts'
 import { dtypeBytes } from '../../tensors/dtype.ts'
 import { elementsOf, type TensorSpec } from '../../tensors/tensor.ts'
 import type { DeltaChunk, DeltaReader, DeltaTensor } from '../index.ts'
+
+export { allocateBuffers, type Buffers } from '../../compute/buffers.ts'
 
 /**
  * Codecs work block by block, whatever the size of the chunks that they are given or asked for;
@@ -80,31 +82,5 @@ export function createBlockReader(spec: TensorSpec, decoder: BlockDecoder): Delt
       if (!closed) close()
       closed = true
     },
-  }
-}
-
-/** Regions that are released together. */
-export interface Buffers<T extends readonly number[]> extends Disposable {
-  readonly regions: { readonly [K in keyof T]: Region }
-}
-
-/** Allocates one region per size in bytes, or none when the memory does not suffice. */
-export function allocateBuffers<const T extends readonly number[]>(
-  kernels: Kernels,
-  sizes: T,
-): Buffers<T> {
-  const regions: Region[] = []
-  const release = (): void => {
-    for (const region of regions.splice(0)) kernels.release(region)
-  }
-  try {
-    for (const bytes of sizes) regions.push(kernels.allocate(bytes))
-  } catch (error) {
-    release()
-    throw error
-  }
-  return {
-    regions: [...regions] as { readonly [K in keyof T]: Region },
-    [Symbol.dispose]: release,
   }
 }

@@ -2,6 +2,7 @@ import { IncompatibleError, MalformedError } from '../../errors.ts'
 import { checkParameters, type ParameterTable, type ValuesOf } from '../../parameters.ts'
 import { isWeightDType, type WeightDType, weightDTypes } from '../../tensors/dtype.ts'
 import type { TensorSpec } from '../../tensors/tensor.ts'
+import type { Region } from '../../compute/kernels.ts'
 import type { EncodedTensor, Sections } from '../index.ts'
 
 /** The tensor's dtype; throws `MalformedError` `E_BAD_ENCODING` when weights never have it. */
@@ -36,6 +37,15 @@ export function checkStored<T extends ParameterTable>(
     throw badEncoding(`parameters of ${owner}`, 'values in range', (cause as Error).message, cause)
   }
 }
+
+/** Throws `MalformedError` `E_BAD_ENCODING` unless f32 values are finite and at least +0. */
+export function checkMagnitudes({ u32, f32 }: Pick<Region, 'u32' | 'f32'>, count: number): void {
+  const bad = u32.subarray(0, count).findIndex((bits) => bits >= INFINITY_BITS)
+  if (bad >= 0) throw badEncoding('magnitude out of range', 'a finite number ≥ 0', f32[bad])
+}
+
+/** f32 patterns from here on are infinite, not numbers, or have a sign. */
+const INFINITY_BITS = 0x7f800000
 
 /** What a decoder throws: `MalformedError` `E_BAD_ENCODING`. */
 export function badEncoding(

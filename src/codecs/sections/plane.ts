@@ -48,9 +48,11 @@ export function encodePlane(kernels: Kernels, plane: Uint8Array): Uint8Array {
 
   const { table, frequencies } = shortestTable(counts.u32.subarray(0, 256))
   using models = allocateBuffers(kernels, [modelBytes(frequencies.bits)])
-  const [model] = models.regions
-  kernels.buildModel(frequencies.values, model, 0, frequencies.bits)
-  const bytes = kernels.encodeSymbols(symbols, contexts, count, model, frequencies.bits, out)
+  const [region] = models.regions
+  const { bits } = frequencies
+  kernels.buildModel(frequencies.values, region, 0, bits)
+  const model = { region, count: 1, bits }
+  const bytes = kernels.encodeSymbols(symbols, contexts, count, model, out)
   const length = table.length + bytes
   if (length + 2 >= count) return Buffer.concat([Uint8Array.of(PLAIN), plane])
   return Buffer.concat([
@@ -116,12 +118,12 @@ function unpack(kernels: Kernels, packed: Uint8Array, plane: Uint8Array): void {
   const words = packed.subarray(table.used)
   const count = plane.length
   using buffers = allocateBuffers(kernels, [modelBytes(bits), words.length, count, count])
-  const [model, input, contexts, symbols] = buffers.regions
-  kernels.buildModel(values, model, 0, bits)
+  const [region, input, contexts, symbols] = buffers.regions
+  kernels.buildModel(values, region, 0, bits)
   input.u8.set(words)
   contexts.u8.fill(0)
   const coded = { input, bytes: words.length, contexts }
-  const used = kernels.decodeSymbols(coded, model, bits, symbols, count)
+  const used = kernels.decodeSymbols(coded, { region, count: 1, bits }, symbols, count)
   if (used !== words.length) throw badEncoding('words of a plane', `${words.length} bytes`, used)
   plane.set(symbols.u8.subarray(0, count))
 }

@@ -72,6 +72,32 @@ export function clearByBits(bits: usize, out: usize, count: u32): void {
   }
 }
 
+export function applySigns(bits: usize, out: usize, count: u32): void {
+  const zero = f32x4.splat(0)
+  const sign = held(0x80000000)
+  const lane0 = v128.load(lanes)
+  const lane1 = v128.load(lanes, 16)
+  const lane2 = v128.load(lanes, 32)
+  const lane3 = v128.load(lanes, 48)
+  const whole = out + ((count & ~15) << 2)
+  for (; out < whole; bits += 2, out += 64) {
+    const word = i32x4.splat(load<u16>(bits))
+    v128.store(out, signed(v128.load(out), lanesOf(word, lane0), sign, zero))
+    v128.store(out, signed(v128.load(out, 16), lanesOf(word, lane1), sign, zero), 16)
+    v128.store(out, signed(v128.load(out, 32), lanesOf(word, lane2), sign, zero), 32)
+    v128.store(out, signed(v128.load(out, 48), lanesOf(word, lane3), sign, zero), 48)
+  }
+  for (let i: u32 = 0; i < (count & 15); i++, out += 4) {
+    const magnitude = load<f32>(out)
+    if (!bitAt(bits, i) && magnitude != 0) store<f32>(out, -magnitude)
+  }
+}
+
+function signed(magnitude: v128, positive: v128, sign: v128, zero: v128): v128 {
+  const flip = v128.andnot(sign, positive)
+  return v128.xor(magnitude, v128.and(flip, f32x4.ne(magnitude, zero)))
+}
+
 export function compact(x: usize, bits: usize, out: usize, count: u32): u32 {
   const total = countBits(bits, count)
   const end = out + (total << 2)
@@ -117,6 +143,45 @@ export function expand(values: usize, bits: usize, out: usize, count: u32): u32 
     values += used << 2
   }
   return (<u32>(values - start)) >> 2
+}
+
+export function packPlanes(indexes: usize, bits: usize, count: u32, planes: u32): void {
+  const whole = count & ~15
+  for (let plane: u32 = 0; plane < planes; plane++) {
+    const toTop = 7 - plane
+    let i: u32 = 0
+    for (; i < whole; i += 16, bits += 2) {
+      store<u16>(bits, i8x16.bitmask(i8x16.shl(v128.load(indexes + i), toTop)))
+    }
+    let value: u32 = 0
+    for (; i < count; i++) value |= (((<u32>load<u8>(indexes + i)) >> plane) & 1) << (i & 15)
+    storeBits(bits, value, count & 15)
+    bits += ((count & 15) + 7) >> 3
+  }
+}
+
+export function unpackPlanes(bits: usize, indexes: usize, count: u32, planes: u32): void {
+  const bytes = (count + 7) >> 3
+  const spread = i8x16(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1)
+  const lane = i8x16(1, 2, 4, 8, 16, 32, 64, -128, 1, 2, 4, 8, 16, 32, 64, -128)
+  const whole = count & ~15
+  for (let i: u32 = 0; i < whole; i += 16) {
+    let at = bits + (i >> 3)
+    let index = i8x16.splat(0)
+    for (let plane: u32 = 0; plane < planes; plane++, at += bytes) {
+      const word = i8x16.swizzle(i16x8.splat(load<u16>(at)), spread)
+      const set = i8x16.eq(v128.and(word, lane), lane)
+      index = v128.or(index, v128.and(set, i8x16.splat(<i8>(1 << (<i8>plane)))))
+    }
+    v128.store(indexes + i, index)
+  }
+  for (let i = whole; i < count; i++) {
+    let index: u32 = 0
+    for (let plane: u32 = 0; plane < planes; plane++) {
+      index |= bitAt(bits + plane * bytes, i) << plane
+    }
+    store<u8>(indexes + i, index)
+  }
 }
 
 export function countBits(bits: usize, count: u32): u32 {

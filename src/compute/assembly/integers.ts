@@ -1,20 +1,20 @@
 /**
- * Whole numbers in groups that share a scale. `at` is the place of the first element in its row; a
- * group ends after `group` elements and at the end of its row. The first entry of what is kept per
- * group belongs to the group of the first element.
+ * Whole numbers in groups that share a scale: runs of a row of `columns`, as in `runs.ts`. A call
+ * begins at any column of a row; the first entry of what is kept per group belongs to the group of the
+ * first element.
  */
 
 export function groupExtremes(
   x: usize,
   count: u32,
-  at: u32,
-  row: u32,
-  group: u32,
+  column: u32,
+  columns: u32,
+  run: u32,
   lows: usize,
   highs: usize,
 ): void {
   while (count > 0) {
-    const left = leftInGroup(at, row, group)
+    const left = leftInRun(column, columns, run)
     const size = min(count, left)
     const end = x + (size << 2)
     const whole = x + ((size & ~3) << 2)
@@ -33,7 +33,7 @@ export function groupExtremes(
     store<f32>(lows, leastOf(lowest))
     store<f32>(highs, greatestOf(highest))
     count -= size
-    at = at + size == row ? 0 : at + size
+    column = column + size == columns ? 0 : column + size
     if (size == left) {
       lows += 4
       highs += 4
@@ -45,9 +45,9 @@ export function quantise(
   x: usize,
   codes: usize,
   count: u32,
-  at: u32,
-  row: u32,
-  group: u32,
+  column: u32,
+  columns: u32,
+  run: u32,
   scales: usize,
   zeros: usize,
   first: f32,
@@ -56,7 +56,7 @@ export function quantise(
   const least = f32x4.splat(first)
   const most = f32x4.splat(last)
   while (count > 0) {
-    const left = leftInGroup(at, row, group)
+    const left = leftInRun(column, columns, run)
     const size = min(count, left)
     const scale = load<f32>(scales)
     // Every element of a group without a scale is 0.
@@ -71,7 +71,7 @@ export function quantise(
       store<u8>(codes, codesOf(v128.load32_splat(x), divisor, zero, least, most))
     }
     count -= size
-    at = at + size == row ? 0 : at + size
+    column = column + size == columns ? 0 : column + size
     if (size == left) {
       scales += 4
       zeros += 4
@@ -83,14 +83,14 @@ export function dequantise(
   codes: usize,
   out: usize,
   count: u32,
-  at: u32,
-  row: u32,
-  group: u32,
+  column: u32,
+  columns: u32,
+  run: u32,
   scales: usize,
   zeros: usize,
 ): void {
   while (count > 0) {
-    const left = leftInGroup(at, row, group)
+    const left = leftInRun(column, columns, run)
     const size = min(count, left)
     const scale = v128.load32_splat(scales)
     const zero = v128.load32_splat(zeros)
@@ -103,7 +103,7 @@ export function dequantise(
       v128.store32_lane(out, valuesOf(v128.load8_splat(codes), scale, zero), 0)
     }
     count -= size
-    at = at + size == row ? 0 : at + size
+    column = column + size == columns ? 0 : column + size
     if (size == left) {
       scales += 4
       zeros += 4
@@ -130,8 +130,8 @@ export function unpackCodes(packed: usize, codes: usize, count: u32, bits: u32):
   }
 }
 
-function leftInGroup(at: u32, row: u32, group: u32): u32 {
-  return min(group - (at % group), row - at)
+function leftInRun(column: u32, columns: u32, run: u32): u32 {
+  return min(run - (column % run), columns - column)
 }
 
 /** Four codes in the bytes of a word, the first lowest. */

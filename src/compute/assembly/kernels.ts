@@ -12,21 +12,15 @@ export {
   packSigns,
   packNonzero,
   unpackSigns,
+  applySigns,
   clearByBits,
   compact,
   expand,
   countBits,
-} from './bits'
-export {
-  assignBlocks,
-  sumBlocks,
-  lookUpBlocks,
-  signCodes,
   packPlanes,
   unpackPlanes,
-  largestMagnitude,
-  histogramSlots,
-} from './blocks'
+} from './bits'
+export { assignBlocks, sumBlocks, lookUpBlocks, signCodes } from './blocks'
 export { compactBits, expandBits } from './compact-bits'
 export { copy, widenBf16, widenF16, narrowBf16, narrowF16 } from './convert'
 export { difference, applied } from './deltas'
@@ -34,18 +28,33 @@ export { electAndMerge } from './elect'
 export { countSymbols, encodeSymbols, decodeSymbols } from './entropy'
 export { scratch } from './first-page'
 export { gapBits, encodeGaps, decodeGaps } from './gaps'
+export { gram } from './gram'
 export { groupExtremes, quantise, dequantise, packCodes, unpackCodes } from './integers'
 export { subtract, add, scale, addScaled } from './linear'
 export { maskedScale, maskBits, scaleByBits } from './mask'
-export { splitDifference, exponents, joinDifference } from './ordered'
-export { rankRows, keepRanks, keepByChance } from './rank'
-export { blockMagnitudes, blockProducts, firstNonFinite } from './reduce'
-export { signsAndMagnitude } from './sign-planes'
-export { keepLargest, histogramHigh, histogramLow, moveCounts, countMagnitude } from './select'
-export { sum, squaredDeviations, squaredDistance } from './moments'
-export { splitPlanes16, splitPlanes32, joinPlanes16, joinPlanes32 } from './planes'
 export { multiply } from './matrix'
-export { gram } from './gram'
 export { multiplyByNoise } from './noise'
-export { sumRuns, sumColumns, fillRuns, fillColumns, applySigns } from './signs'
+export { splitDifference, exponents, joinDifference } from './ordered'
+export { splitPlanes16, splitPlanes32, joinPlanes16, joinPlanes32 } from './planes'
+export { rankRows, keepRanks, keepByChance } from './rank'
+export {
+  blockMagnitudes,
+  blockProducts,
+  firstNonFinite,
+  firstNonFinite16,
+  sum,
+  squaredDeviations,
+  squaredDistance,
+} from './reduce'
+export { sumRuns, sumColumns, fillRuns, fillColumns } from './runs'
+export {
+  keepLargest,
+  histogramHigh,
+  histogramLow,
+  histogramSlots,
+  moveCounts,
+  countMagnitude,
+  largestMagnitude,
+} from './select'
+export { signsAndMagnitude } from './sign-planes'
 export { multiplySymmetric, subtractPair, reflectRows, rotateRows } from './symmetric'

@@ -97,6 +97,24 @@ export function histogramLow(x: usize, count: u32, high: u32, counts: usize): vo
   }
 }
 
+/** A table of 32,768 counters for each slot in 1 … `tables`, which stands at an element's high bits. */
+export function histogramSlots(
+  x: usize,
+  count: u32,
+  slots: usize,
+  tables: u32,
+  counts: usize,
+): void {
+  const end = x + (count << 2)
+  for (; x < end; x += 4) {
+    const magnitude = load<u32>(x) & 0x7fffffff
+    const table = <u32>load<u8>(slots + (magnitude >> 15)) - 1
+    if (table >= tables) continue
+    const counter = counts + ((<usize>table) << 17) + ((magnitude & 0x7fff) << 2)
+    store<u32>(counter, load<u32>(counter) + 1)
+  }
+}
+
 /** Adds `count` counters, a multiple of 4, to others and clears them. */
 export function moveCounts(from: usize, to: usize, count: u32): void {
   const zero = i32x4.splat(0)
@@ -123,6 +141,22 @@ export function countMagnitude(x: usize, count: u32, magnitude: u32): u32 {
   let total = sumOf(counts)
   for (; x < end; x += 4) total += u32((load<u32>(x) & 0x7fffffff) == magnitude)
   return total
+}
+
+export function largestMagnitude(x: usize, count: u32): u32 {
+  const magnitudes = held(0x7fffffff)
+  const whole = x + ((count & ~3) << 2)
+  const end = x + (count << 2)
+  let largest = i32x4.splat(0)
+  for (; x < whole; x += 16) {
+    largest = i32x4.max_u(largest, v128.and(v128.load(x), magnitudes))
+  }
+  let found = max(
+    max(<u32>i32x4.extract_lane(largest, 0), <u32>i32x4.extract_lane(largest, 1)),
+    max(<u32>i32x4.extract_lane(largest, 2), <u32>i32x4.extract_lane(largest, 3)),
+  )
+  for (; x < end; x += 4) found = max(found, load<u32>(x) & 0x7fffffff)
+  return found
 }
 
 function sumOf(counts: v128): u32 {

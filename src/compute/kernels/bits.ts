@@ -1,4 +1,4 @@
-import { holdBits, holdFloats, type Region } from './region.ts'
+import { holdBits, holdFloats, holds, type Region } from './region.ts'
 import { BIT, FLOAT, type Splits } from './split.ts'
 
 /** Bitmaps: one bit per element, little endian within bytes. */
@@ -9,6 +9,8 @@ export interface BitsKernels {
   unpackSigns(bits: Region, out: Region, count: number, magnitude: number): void
   /** bits[i] = 1 iff x[i] ≠ 0 */
   packNonzero(x: Region, bits: Region, count: number): void
+  /** Where bits[i] = 0, out[i] becomes −out[i]; a zero stays as it is. */
+  applySigns(bits: Region, out: Region, count: number): void
   /** Where bits[i] = 0, out[i] = +0. */
   clearByBits(bits: Region, out: Region, count: number): void
   /** Copies x[i] with bits[i] = 1 to the front of `out`, not x itself, in order; returns how many. */
@@ -17,6 +19,10 @@ export interface BitsKernels {
   expand(values: Region, bits: Region, out: Region, count: number): number
   /** Number of ones among the first `count` bits. */
   countBits(bits: Region, count: number): number
+  /** Bit p of every byte as a bitmap, for the lowest `planes` bits, one bitmap after the other. */
+  packPlanes(bytes: Region, bits: Region, count: number, planes: number): void
+  /** The inverse; higher bits become 0. */
+  unpackPlanes(bits: Region, bytes: Region, count: number, planes: number): void
 }
 
 /** What assembly/bits.ts exports. */
@@ -24,10 +30,13 @@ export interface BitsExports {
   packSigns(x: number, bits: number, count: number): void
   unpackSigns(bits: number, out: number, count: number, magnitude: number): void
   packNonzero(x: number, bits: number, count: number): void
+  applySigns(bits: number, out: number, count: number): void
   clearByBits(bits: number, out: number, count: number): void
   compact(x: number, bits: number, out: number, count: number): number
   expand(values: number, bits: number, out: number, count: number): number
   countBits(bits: number, count: number): number
+  packPlanes(bytes: number, bits: number, count: number, planes: number): void
+  unpackPlanes(bits: number, bytes: number, count: number, planes: number): void
 }
 
 export const bitsSplits: Splits<BitsExports> = {
@@ -57,6 +66,11 @@ export function bindBits(wasm: BitsExports): BitsKernels {
       holdBits(count, bits)
       wasm.packNonzero(x.pointer, bits.pointer, count)
     },
+    applySigns(bits, out, count) {
+      holdBits(count, bits)
+      holdFloats(count, out)
+      wasm.applySigns(bits.pointer, out.pointer, count)
+    },
     clearByBits(bits, out, count) {
       holdBits(count, bits)
       holdFloats(count, out)
@@ -77,6 +91,16 @@ export function bindBits(wasm: BitsExports): BitsKernels {
     countBits(bits, count) {
       holdBits(count, bits)
       return wasm.countBits(bits.pointer, count) >>> 0
+    },
+    packPlanes(bytes, bits, count, planes) {
+      holds(bytes, count)
+      holds(bits, planes * Math.ceil(count / 8))
+      wasm.packPlanes(bytes.pointer, bits.pointer, count, planes)
+    },
+    unpackPlanes(bits, bytes, count, planes) {
+      holds(bits, planes * Math.ceil(count / 8))
+      holds(bytes, count)
+      wasm.unpackPlanes(bits.pointer, bytes.pointer, count, planes)
     },
   }
 }

@@ -16,17 +16,6 @@ export interface BlocksKernels {
   lookUpBlocks(indexes: Region, values: Region, out: Region, count: number): number
   /** indexes[i] = codes[indexes[i]], with its lowest `bits` bits turned where x[i] < 0. */
   signCodes(x: Region, indexes: Region, codes: Region, count: number, bits: number): void
-  /** Bit p of every index as a bitmap, for the lowest `planes` bits, one bitmap after the other. */
-  packPlanes(indexes: Region, bits: Region, count: number, planes: number): void
-  /** The inverse; higher bits become 0. */
-  unpackPlanes(bits: Region, indexes: Region, count: number, planes: number): void
-  /** The largest magnitude as f32 bits. */
-  largestMagnitude(x: Region, count: number): number
-  /**
-   * Where the highest 16 of a magnitude's 31 bits have a slot s (`slots` has a byte for each value)
-   * in 1 … `tables`, adds 1 to entry 2¹⁵ · (s − 1) + lowest 15 bits of `counts`.
-   */
-  histogramSlots(x: Region, count: number, slots: Region, tables: number, counts: Region): void
 }
 
 /** Ascending borders and how many equal elements stay before each, both u32. */
@@ -44,10 +33,6 @@ export const NO_BORDER = 0xffff_ffff
 export const BLOCK_SUMS_BYTES = 256 * 16
 export const BLOCK_VALUES_BYTES = 256 * 4
 
-/** One table of `histogramSlots`, and its slots. */
-export const SLOT_COUNTS_BYTES = 2 ** 15 * 4
-export const SLOTS_BYTES = 2 ** 16
-
 /** What assembly/blocks.ts exports. */
 export interface BlocksExports {
   assignBlocks(
@@ -61,10 +46,6 @@ export interface BlocksExports {
   sumBlocks(x: number, indexes: number, count: number, sums: number, bits: number): void
   lookUpBlocks(indexes: number, values: number, out: number, count: number): number
   signCodes(x: number, indexes: number, codes: number, count: number, ones: number): void
-  packPlanes(indexes: number, bits: number, count: number, planes: number): void
-  unpackPlanes(bits: number, indexes: number, count: number, planes: number): void
-  largestMagnitude(x: number, count: number): number
-  histogramSlots(x: number, count: number, slots: number, tables: number, counts: number): void
 }
 
 export function bindBlocks(wasm: BlocksExports): BlocksKernels {
@@ -95,26 +76,6 @@ export function bindBlocks(wasm: BlocksExports): BlocksKernels {
       holds(indexes, count)
       holds(codes, 256)
       wasm.signCodes(x.pointer, indexes.pointer, codes.pointer, count, 2 ** bits - 1)
-    },
-    packPlanes(indexes, bits, count, planes) {
-      holds(indexes, count)
-      holds(bits, planes * Math.ceil(count / 8))
-      wasm.packPlanes(indexes.pointer, bits.pointer, count, planes)
-    },
-    unpackPlanes(bits, indexes, count, planes) {
-      holds(bits, planes * Math.ceil(count / 8))
-      holds(indexes, count)
-      wasm.unpackPlanes(bits.pointer, indexes.pointer, count, planes)
-    },
-    largestMagnitude(x, count) {
-      holdFloats(count, x)
-      return wasm.largestMagnitude(x.pointer, count) >>> 0
-    },
-    histogramSlots(x, count, slots, tables, counts) {
-      holdFloats(count, x)
-      holds(slots, SLOTS_BYTES)
-      holds(counts, tables * SLOT_COUNTS_BYTES)
-      wasm.histogramSlots(x.pointer, count, slots.pointer, tables, counts.pointer)
     },
   }
 }

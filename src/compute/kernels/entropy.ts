@@ -3,7 +3,8 @@ import { holds, type Region } from './region.ts'
 
 /**
  * Static rANS with one model per context. The symbol of element i is byte i of `symbols`, its context
- * byte i of `contexts`; every context must have a model, and to encode, every symbol a frequency in it.
+ * byte i of `contexts`; every context must be below the number of models, and to encode, every symbol
+ * have a frequency in its model.
  */
 export interface EntropyKernels {
   /** Adds to `counts`, 256 u32 per context, how often each symbol occurs. */
@@ -18,21 +19,21 @@ export interface EntropyKernels {
     symbols: Region,
     contexts: Region,
     count: number,
-    models: Region,
-    bits: number,
+    models: SymbolModels,
     out: Region,
   ): number
   /**
    * The inverse. It reads no more than `coded.bytes` and gives how many it used, or 0 for bytes that
    * `encodeSymbols` cannot have written.
    */
-  decodeSymbols(
-    coded: CodedSymbols,
-    models: Region,
-    bits: number,
-    symbols: Region,
-    count: number,
-  ): number
+  decodeSymbols(coded: CodedSymbols, models: SymbolModels, symbols: Region, count: number): number
+}
+
+/** `count` models of `bits` bits each, made by `buildModel` for the contexts from 0 on. */
+export interface SymbolModels {
+  readonly region: Region
+  readonly count: number
+  readonly bits: number
 }
 
 export interface CodedSymbols {
@@ -96,33 +97,43 @@ export function bindEntropy(wasm: EntropyExports): EntropyKernels {
         start += frequency
       }
     },
-    encodeSymbols(symbols, contexts, count, models, bits, out) {
+    encodeSymbols(symbols, contexts, count, models, out) {
       holds(symbols, count)
       holds(contexts, count)
-      holds(models, modelBytes(bits))
+      holdModels(models)
       holds(out, encodedCapacity(count))
       const end = out.pointer + out.bytes
-      const { pointer } = models
-      const start = wasm.encodeSymbols(symbols.pointer, contexts.pointer, count, pointer, bits, end)
+      const start = wasm.encodeSymbols(
+        symbols.pointer,
+        contexts.pointer,
+        count,
+        models.region.pointer,
+        models.bits,
+        end,
+      )
       return end - (start >>> 0)
     },
-    decodeSymbols({ input, bytes, contexts }, models, bits, symbols, count) {
+    decodeSymbols({ input, bytes, contexts }, models, symbols, count) {
       holds(input, bytes)
       holds(contexts, count)
       holds(symbols, count)
-      holds(models, modelBytes(bits))
+      holdModels(models)
       const end = wasm.decodeSymbols(
         input.pointer,
         input.pointer + bytes,
         contexts.pointer,
         symbols.pointer,
         count,
-        models.pointer,
-        bits,
+        models.region.pointer,
+        models.bits,
       )
       return end === 0 ? 0 : (end >>> 0) - input.pointer
     },
   }
+}
+
+function holdModels({ region, count, bits }: SymbolModels): void {
+  holds(region, count * modelBytes(bits))
 }
 
 function badFrequencies(bits: number, sum: number): InvalidInputError {

@@ -1,33 +1,16 @@
 import { holdFloats, holds, type Region } from './region.ts'
-
-/** Rows of `row` elements in groups of `group`; what a row has left is its last group. */
-export interface Grouping {
-  readonly row: number
-  readonly group: number
-}
-
-/** The number of the group that holds an element. */
-export function groupOf(element: number, { row, group }: Grouping): number {
-  return Math.floor(element / row) * Math.ceil(row / group) + Math.floor((element % row) / group)
-}
+import { type RunPosition, runsTouched } from './runs.ts'
 
 /** Bytes that packed codes need beyond their own, because whole words are written. */
 export const PACKED_SPARE_BYTES = 8
 
 /**
- * Whole numbers in groups that share a scale. `from` is the tensor's element that a call begins with;
- * entry 0 of what is kept per group, as f32, belongs to the group of that element.
+ * Whole numbers in groups that share a scale, which are runs of a row; entry 0 of what is kept per
+ * group, as f32, belongs to the group of the element that a call begins with.
  */
 export interface IntegersKernels {
   /** Widens [low, high] of each group by the values of x. */
-  groupExtremes(
-    x: Region,
-    count: number,
-    from: number,
-    grouping: Grouping,
-    lows: Region,
-    highs: Region,
-  ): void
+  groupExtremes(x: Region, count: number, at: RunPosition, lows: Region, highs: Region): void
   /**
    * codes[i] = round(x[i] ÷ scale) + zero, between `first` and `last`, one byte each: the division in
    * f32, rounding half to even. A group whose scale is 0 holds zeros.
@@ -36,8 +19,7 @@ export interface IntegersKernels {
     x: Region,
     codes: Region,
     count: number,
-    from: number,
-    grouping: Grouping,
+    at: RunPosition,
     scales: Region,
     zeros: Region,
     range: { readonly first: number; readonly last: number },
@@ -47,8 +29,7 @@ export interface IntegersKernels {
     codes: Region,
     out: Region,
     count: number,
-    from: number,
-    grouping: Grouping,
+    at: RunPosition,
     scales: Region,
     zeros: Region,
   ): void
@@ -66,9 +47,9 @@ export interface IntegersExports {
   groupExtremes(
     x: number,
     count: number,
-    at: number,
-    row: number,
-    group: number,
+    column: number,
+    columns: number,
+    run: number,
     lows: number,
     highs: number,
   ): void
@@ -76,9 +57,9 @@ export interface IntegersExports {
     x: number,
     codes: number,
     count: number,
-    at: number,
-    row: number,
-    group: number,
+    column: number,
+    columns: number,
+    run: number,
     scales: number,
     zeros: number,
     first: number,
@@ -88,9 +69,9 @@ export interface IntegersExports {
     codes: number,
     out: number,
     count: number,
-    at: number,
-    row: number,
-    group: number,
+    column: number,
+    columns: number,
+    run: number,
     scales: number,
     zeros: number,
   ): void
@@ -100,42 +81,42 @@ export interface IntegersExports {
 
 export function bindIntegers(wasm: IntegersExports): IntegersKernels {
   return {
-    groupExtremes(x, count, from, grouping, lows, highs) {
+    groupExtremes(x, count, at, lows, highs) {
       holdFloats(count, x)
-      holdFloats(touched(count, from, grouping), lows, highs)
-      const { row, group } = grouping
-      wasm.groupExtremes(x.pointer, count, from % row, row, group, lows.pointer, highs.pointer)
+      holdFloats(runsTouched(count, at), lows, highs)
+      const { column, columns, run } = at
+      wasm.groupExtremes(x.pointer, count, column, columns, run, lows.pointer, highs.pointer)
     },
-    quantise(x, codes, count, from, grouping, scales, zeros, { first, last }) {
+    quantise(x, codes, count, at, scales, zeros, { first, last }) {
       holdFloats(count, x)
       holds(codes, count)
-      holdFloats(touched(count, from, grouping), scales, zeros)
-      const { row, group } = grouping
+      holdFloats(runsTouched(count, at), scales, zeros)
+      const { column, columns, run } = at
       wasm.quantise(
         x.pointer,
         codes.pointer,
         count,
-        from % row,
-        row,
-        group,
+        column,
+        columns,
+        run,
         scales.pointer,
         zeros.pointer,
         first,
         last,
       )
     },
-    dequantise(codes, out, count, from, grouping, scales, zeros) {
+    dequantise(codes, out, count, at, scales, zeros) {
       holds(codes, count)
       holdFloats(count, out)
-      holdFloats(touched(count, from, grouping), scales, zeros)
-      const { row, group } = grouping
+      holdFloats(runsTouched(count, at), scales, zeros)
+      const { column, columns, run } = at
       wasm.dequantise(
         codes.pointer,
         out.pointer,
         count,
-        from % row,
-        row,
-        group,
+        column,
+        columns,
+        run,
         scales.pointer,
         zeros.pointer,
       )
@@ -151,9 +132,4 @@ export function bindIntegers(wasm: IntegersExports): IntegersKernels {
       wasm.unpackCodes(packed.pointer, codes.pointer, count, bits)
     },
   }
-}
-
-/** Groups that a run of elements reaches into. */
-function touched(count: number, from: number, grouping: Grouping): number {
-  return count === 0 ? 0 : groupOf(from + count - 1, grouping) - groupOf(from, grouping) + 1
 }

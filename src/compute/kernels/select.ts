@@ -18,21 +18,38 @@ export interface SelectKernels {
    * stands in the other entries means nothing.
    */
   histogramLow(x: Region, count: number, high: number, counts: Region): void
+  /**
+   * Where the highest 16 of a magnitude's 31 bits have a slot s (`slots` has a byte for each value)
+   * in 1 … `tables`, adds 1 to entry 2¹⁵ · (s − 1) + the lowest 15 bits of `counts`.
+   */
+  histogramSlots(x: Region, count: number, slots: Region, tables: number, counts: Region): void
   /** How many elements have exactly this magnitude. */
   countMagnitude(x: Region, count: number, magnitude: number): number
+  /** The largest magnitude as f32 bits. */
+  largestMagnitude(x: Region, count: number): number
 }
 
-/** Two tables of 65,536 u32, one after the other. */
-export const HISTOGRAM_BYTES = 2 * 65_536 * 4
+/** Values of the highest 16 and of the lowest 15 bits of a magnitude. */
+export const HIGH_BINS = 2 ** 16
+export const LOW_BINS = 2 ** 15
+
+/** Two tables of `HIGH_BINS` u32, one after the other. */
+export const HISTOGRAM_BYTES = 2 * HIGH_BINS * 4
+
+/** One table of `histogramSlots`, and its slots. */
+export const SLOT_COUNTS_BYTES = LOW_BINS * 4
+export const SLOTS_BYTES = HIGH_BINS
 
 /** What assembly/select.ts exports. */
 export interface SelectExports {
   keepLargest(x: number, out: number, count: number, threshold: number, ties: number): number
   histogramHigh(x: number, count: number, counts: number): void
   histogramLow(x: number, count: number, high: number, counts: number): void
+  histogramSlots(x: number, count: number, slots: number, tables: number, counts: number): void
   /** Adds `count` counters, a multiple of 4, to others and clears them. */
   moveCounts(from: number, to: number, count: number): void
   countMagnitude(x: number, count: number, magnitude: number): number
+  largestMagnitude(x: number, count: number): number
 }
 
 export const selectSplits: Splits<SelectExports> = {
@@ -60,9 +77,19 @@ export function bindSelect(wasm: SelectExports): SelectKernels {
       holds(counts, HISTOGRAM_BYTES)
       wasm.histogramLow(x.pointer, count, high, counts.pointer)
     },
+    histogramSlots(x, count, slots, tables, counts) {
+      holdFloats(count, x)
+      holds(slots, SLOTS_BYTES)
+      holds(counts, tables * SLOT_COUNTS_BYTES)
+      wasm.histogramSlots(x.pointer, count, slots.pointer, tables, counts.pointer)
+    },
     countMagnitude(x, count, magnitude) {
       holdFloats(count, x)
       return wasm.countMagnitude(x.pointer, count, magnitude) >>> 0
+    },
+    largestMagnitude(x, count) {
+      holdFloats(count, x)
+      return wasm.largestMagnitude(x.pointer, count) >>> 0
     },
   }
 }

@@ -1,7 +1,7 @@
 import type { Kernels } from '../../compute/kernels.ts'
 import type { Emitter } from '../../graphs/emitter.ts'
 import type { ChunkMap, OperatorGraph } from '../index.ts'
-import { createTrim, keepsAll, type Selection } from '../statistics/top-magnitudes.ts'
+import { createTrim, keepsAll, type Selection } from '../statistics/selection.ts'
 
 /**
  * Trims every input to its largest elements on a device and lets `emit` go on from there. The device

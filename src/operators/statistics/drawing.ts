@@ -4,7 +4,7 @@ import type { Statistic } from './statistic.ts'
 
 /** Which elements of a tensor are drawn by what they are, not by chance. */
 export interface Drawing {
-  /** The share of elements drawn. */
+  /** The share drawn of the elements that are not zero; 0 where all are. */
   readonly share: number
   /** Which bit `mark` gives to what is drawn. */
   readonly bit: 0 | 1
@@ -32,10 +32,24 @@ export function drawnByMagnitude(p: number): Statistic<Drawing> {
   return {
     ...band,
     start(context) {
-      const { elements } = context
+      const { kernels, elements, scratch } = context
       const fold = band.start(context)
-      const share = drawn(elements) / elements
-      return { ...fold, value: () => ({ share, bit: 0, open: markLargest(fold.value()) }) }
+      let nonzero = 0
+      return {
+        ...fold,
+        scan(pass, spec, inputs, from, count) {
+          fold.scan(pass, spec, inputs, from, count)
+          if (pass > 0) return
+          kernels.packNonzero(inputs[0]!, scratch[0]!, count)
+          nonzero += kernels.countBits(scratch[0]!, count)
+        },
+        // Zeros are the smallest, so they are drawn first.
+        value: () => ({
+          share: shareOf(Math.max(0, drawn(elements) - (elements - nonzero)), nonzero),
+          bit: 0,
+          open: markLargest(fold.value()),
+        }),
+      }
     },
   }
 }
@@ -52,7 +66,7 @@ function markLargest(selection: BandSelection): Drawing['open'] {
   }
 }
 
-/** What each chunk shows by itself; a pass finds how much it is. Needs one chunk of scratch. */
+/** What each chunk shows by itself; a pass finds how much it is. Needs two chunks of scratch. */
 function counted(
   bit: 0 | 1,
   mark: (kernels: Kernels, ...args: Parameters<MarkDrawn>) => void,
@@ -60,20 +74,31 @@ function counted(
   return {
     scope: 'tensor',
     passes: 1,
-    start({ kernels, elements, scratch: [bits] }) {
-      let ones = 0
+    start({ kernels, scratch: [marked, there] }) {
+      let [drawn, nonzero] = [0, 0]
       return {
         scan(_pass, _spec, inputs, _from, count) {
-          mark(kernels, inputs, bits!, count)
-          ones += kernels.countBits(bits!, count)
+          mark(kernels, inputs, marked!, count)
+          kernels.packNonzero(inputs[0]!, there!, count)
+          nonzero += kernels.countBits(there!, count)
+          const flip = bit === 1 ? 0 : ~0
+          const words = Math.ceil(count / WORD_BITS)
+          for (let i = 0; i < words; i++) there!.u32[i]! &= marked!.u32[i]! ^ flip
+          drawn += kernels.countBits(there!, count)
         },
         endPass() {},
         value: () => ({
-          share: (bit === 1 ? ones : elements - ones) / elements,
+          share: shareOf(drawn, nonzero),
           bit,
-          open: () => (inputs, chunk, count) => mark(kernels, inputs, chunk, count),
+          open: () => (inputs, bits, count) => mark(kernels, inputs, bits, count),
         }),
       }
     },
   }
+}
+
+const WORD_BITS = 32
+
+function shareOf(part: number, whole: number): number {
+  return whole === 0 ? 0 : part / whole
 }

@@ -1,7 +1,16 @@
-import { HISTOGRAM_BYTES, type Kernels, type Region } from '../../compute/kernels.ts'
-import { sliceRegion } from '../../compute/slice-region.ts'
+import type { Kernels, Region } from '../../compute/kernels.ts'
+import { type KeepLargest, largestSearchBytes } from '../../compute/largest.ts'
+import { rowElements } from '../../tensors/tensor.ts'
+import type { ChunkMap, TensorContext } from '../index.ts'
+import {
+  createSelectionSearch,
+  createTrim,
+  keepsNone,
+  type Over,
+  searchPasses,
+  type Selection,
+} from './selection.ts'
 import type { Statistic } from './statistic.ts'
-import { createSearch, createTrim, keepsNone, type Selection } from './top-magnitudes.ts'
 
 /**
  * A run of elements in the order of their magnitudes: `skip` of the largest are passed over, the
@@ -18,51 +27,77 @@ export interface BandSelection {
   readonly inner: Selection
 }
 
-/** Finds the band that `bandOf` gives for the elements of each tensor, or of all tensors together. */
+/** What is ranked: the elements of each row, of each tensor, or of all tensors together. */
+export type Ranked = Over | 'row'
+
+/** The band that `bandOf` gives for so many elements; rows need no look beforehand. */
+export type BandOf = (elements: number) => Band
+
+export function bandStatistic(
+  over: Ranked,
+  bandOf: BandOf,
+  inclusive = false,
+): Statistic<BandSelection> | undefined {
+  return over === 'row' ? undefined : magnitudeBand(over, bandOf, inclusive)
+}
+
+/** Puts the band's elements into the output, +0 elsewhere. Needs two chunks of scratch. */
+export function openBand(
+  context: Pick<
+    TensorContext<unknown, BandSelection>,
+    'kernels' | 'spec' | 'statistic' | 'scratch'
+  >,
+  over: Ranked,
+  bandOf: BandOf,
+): ChunkMap {
+  const { kernels, spec, statistic, scratch } = context
+  const width = rowElements(spec)
+  const keep =
+    over === 'row'
+      ? createRowBand(kernels, width, bandOf(width), scratch)
+      : createBand(kernels, statistic, spec.name, scratch)
+  return ([x], out, _from, count) => keep(x!, out, count)
+}
+
+/**
+ * Finds the band of each tensor, or of all tensors together; with `inclusive` all equals of its
+ * smallest are in it.
+ */
 export function magnitudeBand(
-  over: 'tensor' | 'all',
-  bandOf: (elements: number) => Band,
+  over: Over,
+  bandOf: BandOf,
+  inclusive = false,
 ): Statistic<BandSelection> {
   return {
     scope: over,
-    passes: over === 'all' ? 3 : 2,
-    table: 2 * HISTOGRAM_BYTES,
+    passes: searchPasses(over, inclusive),
+    table: largestSearchBytes(2),
     start({ kernels, elements, tables: [table] }) {
       const { skip, keep } = bandOf(elements)
-      const [outer, inner] = [skip + keep, skip].map((largest, i) =>
-        createSearch(kernels, sliceRegion(table!, i * HISTOGRAM_BYTES, HISTOGRAM_BYTES), {
-          over,
-          keep: largest,
-          inclusive: false,
-        }),
-      ) as [Search, Search]
+      const search = createSelectionSearch(kernels, table!, {
+        over,
+        keeps: [skip + keep, skip],
+        inclusive,
+      })
       return {
-        scan(pass, { name }, [x], _from, count) {
-          outer.scan(pass, name, x!, count)
-          inner.scan(pass, name, x!, count)
+        scan: (pass, spec, [x], _from, count) => search.scan(pass, spec, x!, count),
+        endPass: (pass) => search.endPass(pass),
+        value() {
+          const [outer, inner] = search.value()
+          return { outer: outer!, inner: inner! }
         },
-        endPass(pass) {
-          outer.endPass(pass)
-          inner.endPass(pass)
-        },
-        value: () => ({ outer: outer.value(), inner: inner.value() }),
       }
     },
   }
 }
 
-type Search = ReturnType<typeof createSearch>
-
-/** Puts the band's elements of a tensor's consecutive chunks into `out`, +0 elsewhere. */
-export type KeepBand = (x: Region, out: Region, count: number) => void
-
-/** `scratch` holds two chunks. */
+/** Keeps a band's elements in place of the largest; `scratch` holds two chunks. */
 export function createBand(
   kernels: Kernels,
   { outer, inner }: BandSelection,
   tensor: string,
   [largest, bits]: readonly Region[],
-): KeepBand {
+): KeepLargest {
   const keepOuter = createTrim(kernels, outer, tensor)
   if (keepsNone(inner)) return keepOuter
   const keepInner = createTrim(kernels, inner, tensor)
@@ -75,12 +110,12 @@ export function createBand(
 }
 
 /** The same for a band of every row; chunks hold whole rows of `width` elements. */
-export function createRowBand(
+function createRowBand(
   kernels: Kernels,
   width: number,
   { skip, keep }: Band,
   [ranks, order]: readonly Region[],
-): KeepBand {
+): KeepLargest {
   return (x, out, count) => {
     kernels.rankRows(x, ranks!, order!, count / width, width)
     kernels.keepRanks(x, out, ranks!, count, skip, skip + keep)

@@ -1,5 +1,6 @@
+import type { KeepLargest } from '../../compute/largest.ts'
+import { createTrim, type Selection } from './selection.ts'
 import type { Statistic } from './statistic.ts'
-import { createTrim, type Selection, type Trim } from './top-magnitudes.ts'
 
 /** What TIES must know: what to keep of every input, and which sign a sum of zero takes. */
 export interface Trimmed {
@@ -20,7 +21,7 @@ export function majoritySign(trimmed: Statistic<readonly Selection[]>): Statisti
       const [sum, next] = [scratch[0]!, scratch[1]!]
       const fold = trimmed.start(context)
       let selections = trimmed.passes === 0 ? fold.value() : []
-      let trims: Trim[] = []
+      let trims: KeepLargest[] = []
       let balance = 0
       return {
         scan(pass, spec, inputs, from, count) {

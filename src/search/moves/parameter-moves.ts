@@ -1,5 +1,5 @@
 import type { Operator } from '../../operators/index.ts'
-import type { Parameter, ParameterValue, ParameterValues } from '../../parameters.ts'
+import type { Parameter, ParameterValue } from '../../parameters.ts'
 import type { Entries } from '../../recipes/canonical-recipe.ts'
 import type { OperatorNode, RecipeNode } from '../../recipes/recipe.ts'
 
@@ -25,11 +25,10 @@ export function* parameterMoves(
 ): Iterable<RecipeNode> {
   if (!('operator' in node)) return
   const operator = entries.operators.get(node.operator)
-  const table = operator.parametersFor?.(node.parameters, entries.codecs) ?? operator.parameters
-  for (const [name, parameter] of Object.entries(table)) {
+  for (const [name, parameter] of Object.entries(tableOf(node, entries))) {
     const value = node.parameters[name] ?? parameter.default
     for (const moved of valueMoves(parameter, value, node.inputs.length, level)) {
-      const changed = withParameters(node, { [name]: moved })
+      const changed = withParameter(node, name, moved, entries)
       if (!changesNothing(operator, changed)) yield changed
     }
   }
@@ -84,6 +83,20 @@ function changesNothing({ kind, identity }: Operator, { parameters }: OperatorNo
   return Object.entries(identity).every(([name, value]) => parameters[name] === value)
 }
 
-function withParameters(node: OperatorNode, changed: ParameterValues): OperatorNode {
-  return { ...node, parameters: { ...node.parameters, ...changed } }
+/** Another option may make parameters of the node meaningless, which are then left out. */
+function withParameter(
+  node: OperatorNode,
+  name: string,
+  value: ParameterValue,
+  entries: Entries,
+): OperatorNode {
+  const changed = { ...node, parameters: { ...node.parameters, [name]: value } }
+  const table = tableOf(changed, entries)
+  const known = Object.entries(changed.parameters).filter(([each]) => Object.hasOwn(table, each))
+  return { ...changed, parameters: Object.fromEntries(known) }
+}
+
+function tableOf({ operator: id, parameters }: OperatorNode, { operators, codecs }: Entries) {
+  const operator = operators.get(id)
+  return operator.parametersFor?.(parameters, codecs) ?? operator.parameters
 }

@@ -4,8 +4,8 @@ import { numberMoves } from './parameter-moves.ts'
 
 /**
  * Every tree that puts one more edit on top of `node`: going a step further along the whole delta or
- * not as far (EXPO), and, at level 0, each other edit with its defaults on a leaf. An edit is never
- * put on one of its own kind.
+ * not as far (EXPO), and, at level 0, each other edit but controls with its defaults on a leaf. An edit
+ * is never put on one of its own kind.
  */
 export function* wrapMoves(
   node: RecipeNode,
@@ -21,7 +21,8 @@ export function* wrapMoves(
   }
   if (top !== undefined || level > 0) return
   for (const id of operators.ids) {
-    if (id === 'scale' || operators.get(id).kind !== 'edit') continue
+    const { kind, control } = operators.get(id)
+    if (id === 'scale' || kind !== 'edit' || control === true) continue
     yield { operator: id, parameters: {}, inputs: [node] }
   }
 }

@@ -97,6 +97,14 @@ describe('bad input at the command line', () => {
     }
   })
 
+  it('says what a seed is', async () => {
+    for (const seed of ['1.5', '-1', 'x']) {
+      const argv = ['edit', 'digits', 'dare=p:0.5', '--seed', seed, '--home', home]
+      const error = await refused(argv, 'E_INPUT', 2)
+      assert.deepEqual(error.expected, ['a whole number from 0 on'])
+    }
+  })
+
   it('names the parameter that was meant', async () => {
     const argv = ['edit', 'digits', 'trim=densty:0.5', '--home', home]
     const error = await refused(argv, 'E_UNKNOWN_PARAMETER', 2)

@@ -61,7 +61,7 @@ describe('verbs with a daemon and without', () => {
   const ran = new Map<readonly string[], Ran>()
 
   before(async function () {
-    this.timeout(20_000)
+    this.timeout(60_000)
     place = await openWorkplace()
     homes = { alone: place.path('alone'), daemon: place.path('daemon') }
     await command(['init', '--home', homes.alone])

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runCommand } from '../../../node/cli/main.ts'
 import type { ErrorDocument } from '../../../node/errors.ts'
+import { endProcesses, track, trackBackground } from '../../support/processes.ts'
 
 /** What a command line said and how it ended. */
 export interface Ran {
@@ -34,6 +35,8 @@ export async function command(argv: readonly string[], terminal: Terminal = {}):
     stderr: { ...shape, write: (text: string) => void (said.stderr += text) },
   }
   const code = await runCommand(argv, streams, signal === undefined ? {} : { signal })
+  const pid = argv[0] === 'up' ? /\bpid\W+(\d+)/.exec(said.stdout)?.[1] : undefined
+  if (pid !== undefined) trackBackground(Number(pid), argv[argv.indexOf('--home') + 1]!)
   return ranOf(code, said.stdout, said.stderr)
 }
 
@@ -45,11 +48,13 @@ export function start(
   init: { env?: NodeJS.ProcessEnv; uid?: number; gid?: number; cwd?: string } = {},
 ): ChildProcess & { readonly ended: Promise<Ran> } {
   const { env, ...rest } = init
-  const child = spawn(process.execPath, [bin, ...argv], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...env },
-    ...rest,
-  })
+  const child = track(
+    spawn(process.execPath, [bin, ...argv], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+      ...rest,
+    }),
+  )
   const said = { stdout: '', stderr: '' }
   child.stdout.on('data', (chunk: Buffer) => void (said.stdout += chunk.toString()))
   child.stderr.on('data', (chunk: Buffer) => void (said.stderr += chunk.toString()))
@@ -72,7 +77,7 @@ export function firstLine(child: ChildProcess): Promise<string> {
   })
 }
 
-/** A folder of models and homes for one describe block. */
+/** A folder of models and homes for one describe block; `remove` ends what still runs in it. */
 export interface Workplace {
   readonly folder: string
   path(name: string): string
@@ -84,7 +89,10 @@ export async function openWorkplace(): Promise<Workplace> {
   return {
     folder,
     path: (name) => join(folder, name),
-    remove: () => rm(folder, { recursive: true, force: true }),
+    async remove() {
+      endProcesses(folder)
+      await rm(folder, { recursive: true, force: true })
+    },
   }
 }
 

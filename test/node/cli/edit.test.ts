@@ -70,12 +70,12 @@ describe('edit', () => {
 
   it('goes by another delta that is named with by:', async () => {
     await ask('edit', 'd', 'trim=density:0.25', '-n', 'mask')
-    const argv = ['edit', 'd', 'dare=p:0.7,select:mask,by:mask', '-n', 'masked']
+    const argv = ['edit', 'd', 'dare=k:0.5,select:mask,by:mask', '-n', 'masked']
     const { preview } = (await ask(...argv, '--dry-run')) as unknown as { preview: Preview }
     assert.equal(preview.steps[0]!.tensors, 24)
     await ask(...argv)
     const { recipe, ownBytes } = await ask('inspect', 'masked')
-    assert.match(recipe as string, /^dare\(d, trim\(d, density=0\.25\); .*p=0\.7.*\)$/)
+    assert.match(recipe as string, /^dare\(d, trim\(d, density=0\.25\); select=mask, k=0\.5\)$/)
     assert.ok((ownBytes as number) < 500)
   })
 

@@ -53,6 +53,17 @@ describe('publish', () => {
     assert.ok(Math.abs((editError as number) - 3) < 0.1, String(editError))
   })
 
+  it('gives edits their seed and their mode as `edit` does', async () => {
+    const id = async (...argv: readonly string[]) =>
+      (await ask(...publication, '--codec', 'sparse', '--dry-run', ...argv))['id']
+    const seeded = await id('--edit', 'dare=p:0.5', '--seed', '7')
+    assert.equal(seeded, await id('--edit', 'dare=p:0.5,seed:7'))
+    assert.notEqual(seeded, await id('--edit', 'dare=p:0.5'))
+    assert.notEqual(seeded, await id('--edit', 'dare=p:0.5', '--seed', '7', '--mode', 'mergekit'))
+    const none = await run(...publication, '--dry-run', '--seed', '7', '--json')
+    assert.equal(none.error().id, 'E_NO_SEED')
+  })
+
   it('fits scales to the activations in a file, and says to how many', async () => {
     const [fitted, other] = ['attention.attention.key', 'intermediate.dense'].map(
       (name) => `vit.encoder.layer.0.${name}.weight`,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { chooseDevice, type Prober } from '../../../node/devices/choose.ts'
-import type { Probe } from '../../../node/devices/probe.ts'
+import { type Probe, probeOf } from '../../../node/devices/probe.ts'
 import { reportEngine } from '../../../node/devices/report.ts'
 import { describeError } from '../../../node/errors.ts'
 import type { Device } from '../../../src/index.ts'
@@ -13,6 +13,25 @@ const absent = { works: false, reason: 'No supported adapters' } as const
 function found(given: Partial<Record<Device, typeof fast | typeof slow | typeof absent>>): Prober {
   return async (device): Promise<Probe> => ({ device, ...(given[device] ?? absent) })
 }
+
+describe('probeOf', () => {
+  it('reads the last line, whatever a driver prints before it', () => {
+    const answer: Probe = { device: 'webgpu', ...fast }
+    assert.deepEqual(probeOf('webgpu', null, `loading\n${JSON.stringify(answer)}`), answer)
+  })
+
+  it('says what went wrong with one that does not answer', () => {
+    const reasonOf = (failure: object | null, stdout: string): string => {
+      const probe = probeOf('webgpu', failure as Parameters<typeof probeOf>[1], stdout)
+      assert.ok(!probe.works)
+      return probe.reason
+    }
+    assert.equal(reasonOf(null, ''), 'its process ended with code 0')
+    assert.equal(reasonOf({ signal: 'SIGSEGV' }, '{'), 'its process ended with SIGSEGV')
+    assert.match(reasonOf({ killed: true }, ''), /^no answer within/)
+    assert.equal(reasonOf(null, '{"works":true}\ndriver closed'), 'no answer that can be read')
+  })
+})
 
 describe('chooseDevice', () => {
   it('takes cuda before webgpu, and each only when it is much faster than the CPU', async () => {

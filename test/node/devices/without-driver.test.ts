@@ -15,7 +15,7 @@ import { demoPath, openWorkplace, type Ran, start, type Workplace } from '../cli
 const env = { VK_ICD_FILENAMES: '/no/driver', VK_DRIVER_FILES: '/no/driver' }
 
 describe('a machine without a graphics driver', function () {
-  this.timeout(20_000)
+  this.timeout(60_000)
   let place: Workplace
   before(async () => {
     place = await openWorkplace()

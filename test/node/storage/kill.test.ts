@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { openStore } from '../../../node/storage/store.ts'
 import { publicNetworkId, verifyBlock } from '../../../protocol/index.ts'
 import { parseCid } from '../../../src/index.ts'
+import { track } from '../../support/processes.ts'
 import { tempFolder } from './temp-folder.ts'
 
 const writer = fileURLToPath(new URL('writer.ts', import.meta.url))
@@ -21,9 +22,11 @@ async function killedWriter(
   number: number,
   { heard = ['open'] as readonly string[], afterMs = 0, meanwhile = async () => {} },
 ): Promise<string[]> {
-  const child: ChildProcess = spawn(process.execPath, [writer, folder, `${number}`], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child: ChildProcess = track(
+    spawn(process.execPath, [writer, folder, `${number}`], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    }),
+  )
   const lines: string[] = []
   const output = createInterface({ input: child.stdout! })
   const unheard = new Set(heard)
