@@ -116,10 +116,6 @@ function createCases(k: Kernels): { copy: () => void; kernels: Record<string, Ca
         work: () => k.electAndMerge([a, b, c], out, n, { ...merge, normalize: true }),
       },
       packSigns: { bytes: 4 + 1 / 8, work: () => k.packSigns(a, out, n) },
-      signsAndMagnitude: {
-        bytes: 4 + 1 / 4,
-        work: () => k.signsAndMagnitude(a, out, half, n),
-      },
       unpackSigns: { bytes: 4 + 1 / 8, work: () => k.unpackSigns(bits, out, n, 0.01) },
       packNonzero: { bytes: 4 + 1 / 8, work: () => k.packNonzero(a, out, n) },
       clearByBits: { bytes: 8 + 1 / 8, work: () => k.clearByBits(bits, out, n) },

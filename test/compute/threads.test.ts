@@ -118,8 +118,6 @@ const uses: Readonly<Record<string, Use>> = {
   countMagnitude: ({ kernels: k, a }, n) => k.countMagnitude(a, n, tied),
   sumMagnitudes: ({ kernels: k, c }, n) => k.sumMagnitudes(c, n, 0.1),
   sumSquares: ({ kernels: k, c }, n) => k.sumSquares(c, n, 0.1),
-  signsAndMagnitude: ({ kernels: k, c, out }, n) =>
-    k.signsAndMagnitude(c, out, sliceRegion(out, 2 ** 20, 2 ** 20), n, 0.1),
   dot: ({ kernels: k, b, c }, n) => k.dot(b, c, n, 0.1),
   firstNonFinite: ({ kernels: k, a }, n) => k.firstNonFinite(a, n),
   'firstNonFinite near the end': ({ kernels: k, b }, n) => {

@@ -57,5 +57,4 @@ export {
   countMagnitude,
   largestMagnitude,
 } from './select'
-export { signsAndMagnitude } from './sign-planes'
 export { multiplySymmetric, subtractPair, reflectRows, rotateRows } from './symmetric'

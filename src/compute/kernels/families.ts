@@ -17,7 +17,6 @@ import { bindRank, rankSplits } from './rank.ts'
 import { bindReduce, reduceSplits } from './reduce.ts'
 import { bindRuns } from './runs.ts'
 import { bindSelect, selectSplits } from './select.ts'
-import { bindSignPlanes, signPlanesSplits } from './sign-planes.ts'
 import { bindSymmetric, symmetricSplits } from './symmetric.ts'
 import type { Split } from './split.ts'
 
@@ -45,7 +44,6 @@ const families = [
   { bind: bindReduce, splits: reduceSplits },
   { bind: bindRuns },
   { bind: bindSelect, splits: selectSplits },
-  { bind: bindSignPlanes, splits: signPlanesSplits },
   { bind: bindSymmetric, splits: symmetricSplits },
 ] as const
 
