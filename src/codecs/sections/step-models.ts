@@ -86,6 +86,23 @@ const FITTED = 3
 const STORED_BITS = 40
 
 export function stepModels(dtype: WeightDType, steps: Steps): ExponentModels {
+  const { freedom, quarters, last, highest, exponents } = steps
+  const key = [dtype, freedom, quarters, last, highest, exponents].join()
+  const known = made.get(key) ?? makeModels(dtype, steps)
+  made.delete(key) // the order of a Map is that of insertion: last used comes last
+  made.set(key, known)
+  if (made.size > MOST_MADE) made.delete(made.keys().next().value!)
+  return known
+}
+
+/**
+ * The models asked for last, since a tensor is opened anew for every pass and every variant that
+ * uses it, and making them takes longer than decoding a small one: 16 KiB each at most.
+ */
+const made = new Map<string, ExponentModels>()
+const MOST_MADE = 512
+
+function makeModels(dtype: WeightDType, steps: Steps): ExponentModels {
   const models: Uint16Array[] = []
   const map = new Uint8Array(EXPONENTS)
   for (let i = 0; i < steps.exponents; i++) {
