@@ -1,3 +1,4 @@
+import { allocateBuffers } from '../compute/buffers.ts'
 import { doublesOf } from '../compute/doubles-of.ts'
 import {
   BLOCK_SUMS_BYTES,
@@ -13,7 +14,7 @@ import { equalCount } from './partition/equal-count.ts'
 import { equalWidth } from './partition/equal-width.ts'
 import { lloydMax } from './partition/lloyd-max.ts'
 import { createPartitionTable, type Partition } from './partition/partition.ts'
-import { allocateBuffers, blockCapacity, createBlockReader, eachBlock } from './sections/block.ts'
+import { blockCapacity, createBlockReader, eachBlock } from './sections/block.ts'
 import {
   codeBytes,
   codeScratchBytes,

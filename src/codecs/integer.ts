@@ -1,9 +1,10 @@
+import { allocateBuffers } from '../compute/buffers.ts'
 import type { Region } from '../compute/kernels.ts'
 import { sliceRegion } from '../compute/slice-region.ts'
 import { elementsOf, type TensorSpec } from '../tensors/tensor.ts'
 import { defineCodec } from './index.ts'
 import { type ScaleLayout, scaleLayout, scaleRange } from './scales/layout.ts'
-import { allocateBuffers, blockCapacity, createBlockReader, eachBlock } from './sections/block.ts'
+import { blockCapacity, createBlockReader, eachBlock } from './sections/block.ts'
 import {
   codeBytes,
   codeScratchBytes,

@@ -1,3 +1,4 @@
+import { allocateBuffers } from '../compute/buffers.ts'
 import { elementsOf } from '../tensors/tensor.ts'
 import { defineCodec } from './index.ts'
 import { fitPlanesToActivations } from './residual/activation-fit.ts'
@@ -11,7 +12,7 @@ import { createLevelDecoder, createRounding, storeScales } from './residual/unit
 import { scaleLayout } from './scales/layout.ts'
 import { scaleDtype } from './scales/parameters.ts'
 import { bitmapBytes } from './sections/bits.ts'
-import { allocateBuffers, blockCapacity, eachBlock } from './sections/block.ts'
+import { blockCapacity, eachBlock } from './sections/block.ts'
 import { outOfRange, weightDType } from './sections/encoding.ts'
 import { createTally } from './sections/tally.ts'
 

@@ -1,3 +1,4 @@
+import { allocateBuffers } from '../compute/buffers.ts'
 import type { Kernels, Region } from '../compute/kernels.ts'
 import {
   createKeepLargest,
@@ -11,7 +12,7 @@ import { elementsOf } from '../tensors/tensor.ts'
 import { defineCodec, type DeltaTensor } from './index.ts'
 import { encodeScales, readMatrixScale, SCALES } from './scales/scale-section.ts'
 import { bitmapBytes, clearPadding, readBitmap } from './sections/bits.ts'
-import { allocateBuffers, blockCapacity, createBlockReader, eachBlock } from './sections/block.ts'
+import { blockCapacity, createBlockReader, eachBlock } from './sections/block.ts'
 import { checkSize, checkStored, weightDType } from './sections/encoding.ts'
 import { decodeMask, encodeMask, maskBytes, maskScratchBytes } from './sections/mask.ts'
 import { createSectionReader } from './sections/section-reader.ts'

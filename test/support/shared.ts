@@ -23,7 +23,7 @@ export function demoPath(path: string): string {
   return fileURLToPath(new URL(`../../node/demo/data/${path}`, import.meta.url))
 }
 
-/** Ends the running test as skipped and says why. */
+/** Ends the running test as skipped and says why: the one place where a test may skip itself. */
 export function skip(test: { skip(): never }, reason: string): never {
   process.stdout.write(`      skipped: ${reason}\n`)
   return test.skip()

@@ -1,4 +1,4 @@
-import { allocateBuffers } from '../../../src/codecs/sections/block.ts'
+import { allocateBuffers } from '../../../src/compute/buffers.ts'
 import { decodeMask, maskScratchBytes } from '../../../src/codecs/sections/mask.ts'
 import {
   createSectionReader,

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
+import { allocateBuffers } from '../../compute/buffers.ts'
 import { VerificationError } from '../../errors.ts'
 import { BLOCK_ELEMENTS } from '../../tensors/blocks.ts'
 import { dtypeBytes } from '../../tensors/dtype.ts'
 import { elementsOf } from '../../tensors/tensor.ts'
 import type { Codec, CodecContext, EncodedTensor, Sections } from '../index.ts'
-import { allocateBuffers, blockCapacity } from '../sections/block.ts'
+import { blockCapacity } from '../sections/block.ts'
 
 /** Fills `into` with the base tensor's bytes from byte `offset` on. */
 export type BaseReader = (offset: number, into: Uint8Array) => Promise<void>

@@ -1,8 +1,8 @@
+import { allocateBuffers } from '../../compute/buffers.ts'
 import type { Kernels } from '../../compute/kernels.ts'
 import { createOrderStatistics, orderStatisticsBytes } from '../../compute/order-statistics.ts'
 import { elementsOf } from '../../tensors/tensor.ts'
 import type { DeltaTensor } from '../index.ts'
-import { allocateBuffers } from '../sections/block.ts'
 import type { Partition } from './partition.ts'
 
 /**

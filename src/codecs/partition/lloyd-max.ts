@@ -1,6 +1,6 @@
+import { allocateBuffers } from '../../compute/buffers.ts'
 import { HIGH_BINS, HISTOGRAM_BYTES, type Kernels, LOW_BINS } from '../../compute/kernels.ts'
 import type { DeltaTensor } from '../index.ts'
-import { allocateBuffers } from '../sections/block.ts'
 import type { Partition } from './partition.ts'
 
 /**

@@ -1,5 +1,5 @@
+import { allocateBuffers } from '../../compute/buffers.ts'
 import { type Borders, type Kernels, NO_BORDER, type Region } from '../../compute/kernels.ts'
-import { allocateBuffers } from '../sections/block.ts'
 
 /** Magnitudes cut into blocks by ascending borders. */
 export interface Partition {

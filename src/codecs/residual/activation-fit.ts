@@ -1,8 +1,8 @@
+import { allocateBuffers } from '../../compute/buffers.ts'
 import { BLOCK_VALUES_BYTES, type Kernels } from '../../compute/kernels.ts'
 import type { Activations, DeltaTensor } from '../index.ts'
 import { type Basis, fitToActivations } from '../scales/activation-scales.ts'
 import type { ScaleLayout } from '../scales/layout.ts'
-import { allocateBuffers } from '../sections/block.ts'
 import { type Codebook, signOf } from './codebook.ts'
 import { createCoder } from './coder.ts'
 

@@ -1,8 +1,8 @@
+import { allocateBuffers } from '../../compute/buffers.ts'
 import type { Kernels, Region } from '../../compute/kernels.ts'
 import { sliceRegion } from '../../compute/slice-region.ts'
 import { partitionBytes, partitionTable } from '../partition/partition.ts'
 import type { ScaleLayout } from '../scales/layout.ts'
-import { allocateBuffers } from '../sections/block.ts'
 import type { Codebook } from './codebook.ts'
 import { piecesOf } from './units.ts'
 

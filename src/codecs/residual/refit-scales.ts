@@ -1,3 +1,4 @@
+import { allocateBuffers } from '../../compute/buffers.ts'
 import { doublesOf } from '../../compute/doubles-of.ts'
 import { BLOCK_SUMS_BYTES, type Kernels } from '../../compute/kernels.ts'
 import { sliceRegion } from '../../compute/slice-region.ts'
@@ -13,7 +14,7 @@ import type {
 } from '../index.ts'
 import { type ScaleLayout, scaleLayout } from '../scales/layout.ts'
 import { bitmapBytes } from '../sections/bits.ts'
-import { allocateBuffers, blockCapacity, eachBlock } from '../sections/block.ts'
+import { blockCapacity, eachBlock } from '../sections/block.ts'
 import { outOfRange } from '../sections/encoding.ts'
 import { createTally } from '../sections/tally.ts'
 import { leastSquares } from './fit.ts'

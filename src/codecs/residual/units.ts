@@ -1,10 +1,11 @@
+import { allocateBuffers } from '../../compute/buffers.ts'
 import { doublesOf } from '../../compute/doubles-of.ts'
 import { BLOCK_SUMS_BYTES, type Kernels } from '../../compute/kernels.ts'
 import { sliceRegion } from '../../compute/slice-region.ts'
 import type { DeltaTensor } from '../index.ts'
 import { createPartitionTable } from '../partition/partition.ts'
 import type { ScaleLayout } from '../scales/layout.ts'
-import { allocateBuffers, blockCapacity, eachBlock } from '../sections/block.ts'
+import { blockCapacity, eachBlock } from '../sections/block.ts'
 import type { Codebook } from './codebook.ts'
 
 /** A unit is what shares its scales: a matrix or a row. A piece is the part of one in a block. */

@@ -1,9 +1,10 @@
+import { allocateBuffers } from '../../compute/buffers.ts'
 import type { Kernels, Region } from '../../compute/kernels.ts'
 import { sliceRegion } from '../../compute/slice-region.ts'
 import { IncompatibleError } from '../../errors.ts'
 import { elementsOf } from '../../tensors/tensor.ts'
 import type { Activations, DeltaTensor } from '../index.ts'
-import { allocateBuffers, eachBlock } from '../sections/block.ts'
+import { eachBlock } from '../sections/block.ts'
 import type { ScaleLayout } from './layout.ts'
 import { solveNormalEquations } from './least-squares.ts'
 

@@ -1,8 +1,9 @@
+import { allocateBuffers } from '../../compute/buffers.ts'
 import { doublesOf } from '../../compute/doubles-of.ts'
 import type { Kernels, Region } from '../../compute/kernels.ts'
 import { elementsOf } from '../../tensors/tensor.ts'
 import type { DeltaTensor } from '../index.ts'
-import { allocateBuffers, blockCapacity, eachBlock } from '../sections/block.ts'
+import { blockCapacity, eachBlock } from '../sections/block.ts'
 import {
   elementsOfScale,
   positionOf,

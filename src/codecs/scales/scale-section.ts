@@ -1,10 +1,11 @@
+import { allocateBuffers } from '../../compute/buffers.ts'
 import type { Kernels, Region } from '../../compute/kernels.ts'
 import { sliceRegion } from '../../compute/slice-region.ts'
 import { BLOCK_ELEMENTS } from '../../tensors/blocks.ts'
 import { dtypeBytes, type WeightDType } from '../../tensors/dtype.ts'
 import { elementsOf, type TensorSpec } from '../../tensors/tensor.ts'
 import type { Sections } from '../index.ts'
-import { allocateBuffers, blockCapacity } from '../sections/block.ts'
+import { blockCapacity } from '../sections/block.ts'
 import { checkMagnitudes, checkSize, outOfRange } from '../sections/encoding.ts'
 import { createSectionReader } from '../sections/section-reader.ts'
 import {

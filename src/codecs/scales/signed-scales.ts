@@ -1,3 +1,4 @@
+import { allocateBuffers } from '../../compute/buffers.ts'
 import type { Region } from '../../compute/kernels.ts'
 import { IncompatibleError } from '../../errors.ts'
 import { elementsOf } from '../../tensors/tensor.ts'
@@ -10,7 +11,7 @@ import type {
   Sections,
   SectionSink,
 } from '../index.ts'
-import { allocateBuffers, blockCapacity, createBlockReader, eachBlock } from '../sections/block.ts'
+import { blockCapacity, createBlockReader, eachBlock } from '../sections/block.ts'
 import { badEncoding, weightDType } from '../sections/encoding.ts'
 import { owning } from '../sections/owning.ts'
 import { createSignWriter, openSigns } from '../sections/signs.ts'

@@ -5,8 +5,6 @@ import { dtypeBytes } from '../../tensors/dtype.ts'
 import { elementsOf, type TensorSpec } from '../../tensors/tensor.ts'
 import type { DeltaChunk, DeltaReader, DeltaTensor } from '../index.ts'
 
-export { allocateBuffers, type Buffers } from '../../compute/buffers.ts'
-
 /**
  * Codecs work block by block, whatever the size of the chunks that they are given or asked for;
  * that is why their bytes do not depend on it.

@@ -1,7 +1,7 @@
+import { allocateBuffers } from '../../compute/buffers.ts'
 import type { Kernels } from '../../compute/kernels.ts'
 import { COUNTS_BYTES, encodedCapacity, modelBytes } from '../../compute/kernels/entropy.ts'
 import { createBitReader, createBitWriter } from './bit-stream.ts'
-import { allocateBuffers } from './block.ts'
 import { badEncoding } from './encoding.ts'
 import {
   costOf,

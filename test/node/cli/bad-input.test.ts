@@ -10,6 +10,7 @@ import { loadCodecs } from '../../../src/codecs/index.ts'
 import { openKernels } from '../../../src/compute/open-kernels.ts'
 import type { Checkpoint } from '../../../src/tensors/checkpoint.ts'
 import { bytesOf, type TensorSpec } from '../../../src/tensors/tensor.ts'
+import { skip } from '../../support/shared.ts'
 import { command, demoPath, openWorkplace, start, type Workplace } from './command.ts'
 
 const base = demoPath('base')
@@ -272,7 +273,7 @@ describe('bad input at the command line', () => {
   })
 
   it('says whose daemon it is when its socket is another user’s', async function () {
-    if (process.getuid?.() !== 0) return this.skip()
+    if (process.getuid?.() !== 0) skip(this, 'only root can start a process of another user')
     const other = place.path('other')
     await mkdir(other)
     const server = createServer().listen(join(other, 'api.sock'))

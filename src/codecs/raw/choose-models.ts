@@ -1,6 +1,6 @@
 import type { WeightDType } from '../../tensors/dtype.ts'
-import { createBitReader, createBitWriter } from './bit-stream.ts'
-import { badEncoding } from './encoding.ts'
+import { createBitReader, createBitWriter } from '../sections/bit-stream.ts'
+import { badEncoding } from '../sections/encoding.ts'
 import { EXPONENTS, type ExponentModels } from './exponent-models.ts'
 import { chooseTables, readTables, writeTables } from './model-tables.ts'
 import { fitSteps, readSteps, stepModels, writeSteps } from './step-models.ts'

@@ -1,8 +1,8 @@
 import type { WeightDType } from '../../tensors/dtype.ts'
-import type { BitReader, BitWriter } from './bit-stream.ts'
-import { badEncoding } from './encoding.ts'
+import type { BitReader, BitWriter } from '../sections/bit-stream.ts'
+import { badEncoding } from '../sections/encoding.ts'
 import { EXPONENTS, type ExponentModels, MAX_MODELS, MODEL_BITS } from './exponent-models.ts'
-import { costOf, quantiseCounts } from './frequencies.ts'
+import { costOf, quantiseCounts } from '../sections/frequencies.ts'
 import { powerOfTwo, valueAt, type WeightFormat, weightFormats } from './ordered-values.ts'
 import { studentBelow } from './student.ts'
 

@@ -1,5 +1,5 @@
-import { type BitReader, type BitWriter, createBitWriter } from './bit-stream.ts'
-import { badEncoding } from './encoding.ts'
+import { type BitReader, type BitWriter, createBitWriter } from '../sections/bit-stream.ts'
+import { badEncoding } from '../sections/encoding.ts'
 import { EXPONENTS, type ExponentModels, MAX_MODELS, MODEL_BITS } from './exponent-models.ts'
 import {
   costOf,
@@ -7,7 +7,7 @@ import {
   quantiseCounts,
   readFrequencies,
   writeFrequencies,
-} from './frequencies.ts'
+} from '../sections/frequencies.ts'
 
 /**
  * Models whose frequencies are stored. Neighbouring exponents share one where the bits that two
